@@ -1,0 +1,33 @@
+"""Instants: aware UTC in whole milliseconds, and their one text form in stores and on the wire."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, PlainSerializer
+
+
+def whole_milliseconds(instant: datetime) -> datetime:
+    """The instant in UTC, cut (not rounded) to milliseconds: the narrowest store keeps no more.
+
+    Raises:
+        ValueError: the offset takes the instant out of the years 1 to 9999.
+    """
+    try:
+        utc = instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 in UTC") from None
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def instant_text(instant: datetime) -> str:
+    """`2026-11-20T09:30:00.000Z`: always 24 characters, so that text order is time order."""
+    # isoformat ends in "+00:00"; the instant is in UTC by then, so its last six go for a "Z".
+    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+Instant = Annotated[
+    AwareDatetime,
+    AfterValidator(whole_milliseconds),
+    PlainSerializer(instant_text, return_type=str, when_used="json"),
+]
+"""An aware datetime; naive ones are refused, finer digits are cut."""

@@ -1,0 +1,165 @@
+"""ChatMessage: one message in its place, its stored form, and what tells retries apart."""
+
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.domain.free_json import FreeJSON, Text, canonical_json, encode_json
+from app.domain.identity import Id
+from app.domain.instants import Instant, instant_text
+from app.errors import CorruptDocumentError
+
+
+class MessageType(StrEnum):
+    """Who speaks; other doors call it the role."""
+
+    USER = "user"
+    ASSISTANT = "assistant"
+    SYSTEM = "system"
+    TOOL = "tool"
+
+
+class NewMessage(BaseModel):
+    """A message on its way into a session: everything but its place."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Id
+    content: Text
+    message_type: MessageType = MessageType.USER
+    user_id: Id | None = None
+    """A label of the author; the owner is the session's."""
+    metadata: FreeJSON = Field(default_factory=dict)
+    created_at: Instant
+    parent_id: Id | None = None
+    """None: the active head at the time of the append."""
+    is_id_fresh: bool = False
+    """True where we have just drawn the id at random, so that no store needs to look for it."""
+
+    def digest(self) -> bytes:
+        """What makes a retry the same: content, type, metadata, parent and author; 16 bytes."""
+        return message_digest(
+            self.content, self.message_type, self.metadata, self.parent_id, self.user_id
+        )
+
+    def unplaced_json(self) -> bytes:
+        """The stored form after its `seq`; `placed_json` puts the two together."""
+        return encode_json(
+            {
+                "id": self.id,
+                "content": self.content,
+                "message_type": self.message_type,
+                "user_id": self.user_id,
+                "metadata": self.metadata,
+                "created_at": instant_text(self.created_at),
+                "parent_id": self.parent_id,
+                "edited_at": None,
+                "deleted_at": None,
+            }
+        )
+
+
+class ChatMessage(BaseModel):
+    """A stored message; a tombstone keeps its id, place, type and date, not what was said."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    seq: int = Field(ge=0)
+    """Its place in the session: 0, 1, 2, … without gaps, given by the store at append."""
+    id: Id
+    content: Text
+    message_type: MessageType
+    user_id: Id | None = None
+    metadata: FreeJSON = Field(default_factory=dict)
+    created_at: Instant
+    parent_id: Id | None = None
+    edited_at: Instant | None = None
+    deleted_at: Instant | None = None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether only the tombstone is left."""
+        return self.deleted_at is not None
+
+    def edited(self, edit: "MessageEdit") -> "ChatMessage":
+        """The message as the edit leaves it; itself where the edit changes nothing."""
+        content = self.content if edit.content is None else edit.content
+        metadata = self.metadata if edit.metadata is None else edit.metadata
+        if content == self.content and canonical_json(metadata) == canonical_json(self.metadata):
+            return self
+        return self.model_copy(
+            update={"content": content, "metadata": metadata, "edited_at": edit.at}
+        )
+
+    def tombstone(self, at: Instant) -> "ChatMessage":
+        """The place without what was said, by whom, and whatever else came with it."""
+        return ChatMessage(
+            seq=self.seq,
+            id=self.id,
+            content="",
+            message_type=self.message_type,
+            created_at=self.created_at,
+            parent_id=self.parent_id,
+            deleted_at=at,
+        )
+
+    def to_json(self) -> bytes:
+        """The stored form, which is also the canonical wire form."""
+        return self.model_dump_json().encode()
+
+    @classmethod
+    def from_json(cls, stored: bytes) -> "ChatMessage":
+        """Read the stored form.
+
+        Raises:
+            CorruptDocumentError: it is not one.
+        """
+        try:
+            return cls.model_validate_json(stored)
+        except ValidationError as error:
+            raise CorruptDocumentError("message") from error
+
+
+class MessageEdit(BaseModel):
+    """What an edit sets; None leaves a field as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: Text | None = None
+    metadata: FreeJSON | None = None
+    at: Instant
+
+
+class PastText(BaseModel):
+    """What a message said before an edit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: str
+    metadata: dict[str, Any]
+    replaced_at: Instant
+
+
+def placed_json(seq: int, unplaced: bytes) -> bytes:
+    """The stored form of a message at its place."""
+    return b'{"seq":%d,%s' % (seq, unplaced[1:])
+
+
+def message_digest(
+    content: str,
+    message_type: str,
+    metadata: dict[str, Any],
+    parent_id: str | None,
+    user_id: str | None,
+) -> bytes:
+    """Sixteen bytes over what a retry must repeat; the order of names in metadata is no content."""
+    hasher = blake2b(digest_size=16)
+    for part in (content, message_type, parent_id, user_id):
+        encoded = b"-" if part is None else part.encode()
+        hasher.update(b"%d:" % (-1 if part is None else len(encoded)))
+        hasher.update(encoded)
+    if metadata:
+        hasher.update(canonical_json(metadata))
+    return hasher.digest()

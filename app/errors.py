@@ -1,0 +1,322 @@
+"""The exception hierarchy: what can go wrong, in the words of the domain; knows nothing of HTTP.
+
+Each leaf carries a stable `code` and a fixed `title`, keeps what it knows as typed attributes, and
+builds its own message. Doors and the command line translate classes, never texts.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+
+class Fault(NamedTuple):
+    """What is wrong with an input, and where: a JSON pointer, or a parameter's name."""
+
+    pointer: str
+    detail: str
+
+
+class AppError(Exception):
+    """The base of every error that Chatfold raises on purpose."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+
+
+# --- not found ----------------------------------------------------------------------------------
+
+
+class NotFoundError(AppError):
+    """What was asked for is not there, or belongs to someone else; the two are not told apart."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class SessionNotFoundError(NotFoundError):
+    """The user has no session with this id."""
+
+    code = "session_not_found"
+    title = "No such session"
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"There is no session {session_id!r} for this user.")
+
+
+class MessageNotFoundError(NotFoundError):
+    """The session has no living message with this id."""
+
+    code = "message_not_found"
+    title = "No such message"
+
+    def __init__(self, session_id: str, message_id: str) -> None:
+        self.session_id = session_id
+        self.message_id = message_id
+        super().__init__(f"Session {session_id!r} has no message {message_id!r}.")
+
+
+# --- conflicts ----------------------------------------------------------------------------------
+
+
+class ConflictError(AppError):
+    """The request is fine, the state it meets is not; read again and decide anew."""
+
+    code = "conflict"
+    title = "Conflict"
+
+
+class SessionExistsError(ConflictError):
+    """A session with this id exists and was not made by this very request."""
+
+    code = "session_exists"
+    title = "The session exists"
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"Session {session_id!r} exists already.")
+
+
+class RevisionMismatchError(ConflictError):
+    """The session is not at the revision the caller has read."""
+
+    code = "revision_mismatch"
+    title = "The session has changed"
+
+    def __init__(self, session_id: str, *, current_generation: str, current_revision: int) -> None:
+        self.session_id = session_id
+        self.current_generation = current_generation
+        self.current_revision = current_revision
+        super().__init__(f"Session {session_id!r} is at revision {current_revision} now.")
+
+
+# --- input --------------------------------------------------------------------------------------
+
+
+class InvalidInputError(AppError):
+    """The input breaks a rule; `faults` name each place."""
+
+    code = "invalid_input"
+    title = "The input is not valid"
+
+    def __init__(self, *faults: Fault) -> None:
+        self.faults: Sequence[Fault] = faults
+        super().__init__("; ".join(f"{f.pointer or 'input'}: {f.detail}" for f in faults))
+
+
+class MalformedJSONError(InvalidInputError):
+    """The body is not JSON (RFC 8259) in UTF-8."""
+
+    code = "malformed_json"
+    title = "The body is not JSON"
+
+
+class InvalidCursorError(InvalidInputError):
+    """The cursor was not made by this listing for this user."""
+
+    code = "invalid_cursor"
+    title = "The cursor cannot be used here"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Fault("cursor", "is not a cursor of this listing; start again without a cursor")
+        )
+
+
+class InvalidETagError(InvalidInputError):
+    """A precondition header or `since` does not hold an entity tag."""
+
+    code = "invalid_etag"
+    title = "Not an entity tag"
+
+    def __init__(self, where: str) -> None:
+        super().__init__(Fault(where, 'must be an entity tag as it was sent, such as "9f2c-7"'))
+
+
+class UserRequiredError(InvalidInputError):
+    """The request does not say who is asking, and it cannot be inferred."""
+
+    code = "user_required"
+    title = "Who is asking?"
+
+    def __init__(self) -> None:
+        super().__init__(
+            Fault("user_id", "name the user by the user_id parameter or the X-User-Id header")
+        )
+
+
+class MessageIdConflictError(InvalidInputError):
+    """A known message id came with another content; nothing of the batch was stored."""
+
+    code = "message_id_conflict"
+    title = "The message id is taken"
+
+    def __init__(self, message_id: str, index: int) -> None:
+        self.message_id = message_id
+        self.index = index
+        super().__init__(
+            Fault(f"/{index}/id", f"{message_id!r} was stored before with another content")
+        )
+
+
+class ParentNotFoundError(InvalidInputError):
+    """A message names a parent that its session does not have; nothing of the batch was stored."""
+
+    code = "parent_not_found"
+    title = "No such parent message"
+
+    def __init__(self, parent_id: str, index: int) -> None:
+        self.parent_id = parent_id
+        self.index = index
+        super().__init__(Fault(f"/{index}/parent_id", f"the session has no message {parent_id!r}"))
+
+
+# --- permissions --------------------------------------------------------------------------------
+
+
+class AuthenticationError(AppError):
+    """There is no credential, or it does not hold."""
+
+    code = "unauthenticated"
+    title = "A valid credential is needed"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class PermissionDeniedError(AppError):
+    """The credential holds, but not for this user."""
+
+    code = "wrong_user"
+    title = "Not your data"
+
+    def __init__(self) -> None:
+        super().__init__("The user named in the request is not the one the credential speaks for.")
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+class LimitExceededError(AppError):
+    """The input is larger than a published limit; nothing was stored."""
+
+    code = "limit_exceeded"
+    title = "Too large"
+
+    def __init__(self, what: str, limit: int, unit: str) -> None:
+        self.what = what
+        self.limit = limit
+        self.unit = unit
+        super().__init__(f"{what} may have at most {limit:,} {unit}.")
+
+
+class DocumentTooLargeError(LimitExceededError):
+    """A message, a batch or a header has more bytes than the store keeps."""
+
+    code = "document_too_large"
+    title = "The document is too large"
+
+
+# --- the end of old doors -----------------------------------------------------------------------
+
+
+class EndpointSunsetError(AppError):
+    """A deprecated endpoint has passed its announced end."""
+
+    code = "endpoint_sunset"
+    title = "This endpoint has ended"
+
+    def __init__(self, successor: str) -> None:
+        self.successor = successor
+        super().__init__(f"This endpoint has passed its announced end; use {successor} instead.")
+
+
+# --- stores -------------------------------------------------------------------------------------
+
+
+class StoreError(AppError):
+    """The store could not do its work; never to be read as "not there"."""
+
+    code = "store_error"
+    title = "The store failed"
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be reached or used for now; the same request may succeed later."""
+
+    code = "store_unavailable"
+    title = "The store is not available"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class StoreBusyError(StoreUnavailableError):
+    """Someone else held the store for longer than we wait."""
+
+    code = "store_busy"
+    title = "The store is busy"
+
+
+class StoreFullError(StoreUnavailableError):
+    """The disk has no room; nothing of the request was stored."""
+
+    code = "store_full"
+    title = "The store's disk is full"
+
+
+class StoreReadOnlyError(StoreUnavailableError):
+    """The store's file or folder cannot be written."""
+
+    code = "store_read_only"
+    title = "The store cannot be written"
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer Chatfold, or the library below it is too old."""
+
+    code = "store_version"
+    title = "The store's version does not fit"
+
+
+class CorruptStoreError(StoreError):
+    """The store's file is damaged; restore it from a backup before writing anything more."""
+
+    code = "store_corrupt"
+    title = "The store is damaged"
+
+
+class CorruptDocumentError(StoreError):
+    """A stored document cannot be decoded; its neighbours are not affected."""
+
+    code = "document_corrupt"
+    title = "A stored document is damaged"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(f"The stored {what} cannot be decoded.")
+
+
+# --- start-up and migrations --------------------------------------------------------------------
+
+
+class ConfigurationError(AppError):
+    """A setting is wrong; the sentence says which and what would be right."""
+
+    code = "configuration"
+    title = "A setting is wrong"
+
+
+class MigrationError(AppError):
+    """A migration cannot go on; what it has stored so far is whole."""
+
+    code = "migration"
+    title = "The migration stopped"
+
+
+class SourceError(MigrationError):
+    """The source cannot be opened or read."""
+
+    code = "source"
+    title = "The source cannot be read"

@@ -1,0 +1,40 @@
+"""open_store(url): from the URL's scheme to an adapter; only composition roots call it."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from app.errors import ConfigurationError
+from app.store.memory import MemoryStore
+from app.store.port import SessionStore
+from app.store.sqlite.store import SQLiteStore
+
+
+async def open_store(url: str) -> SessionStore:
+    """The store that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`.
+
+    Raises:
+        ConfigurationError: the URL names no store that we have.
+        StoreError: the store cannot be opened.
+    """
+    match urlsplit(url).scheme:
+        case "sqlite":
+            return await SQLiteStore.open(sqlite_path(url))
+        case "memory":
+            return MemoryStore()
+        case _:
+            raise ConfigurationError(
+                f"The store {url!r} is not one of sqlite:///path and memory://."
+            )
+
+
+def sqlite_path(url: str) -> Path:
+    """The file that a `sqlite:` URL names: three slashes before a relative path, four an absolute.
+
+    Raises:
+        ConfigurationError: it names no file.
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path.removeprefix("/"))
+    if parts.netloc or not path:
+        raise ConfigurationError(f"The store {url!r} must look like sqlite:///path/to/file.db.")
+    return Path(path)

@@ -1,0 +1,434 @@
+"""MemoryStore: the contract in its plainest form; other stores are compared with it.
+
+Messages are kept encoded, so that nothing handed in or out is aliased. Nothing here awaits, so each
+method is atomic on its event loop by construction.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summary_json
+from app.domain.identity import SessionKey, Version
+from app.domain.instants import instant_text, whole_milliseconds
+from app.domain.limits import StoreLimits
+from app.domain.message import ChatMessage, MessageEdit, NewMessage, PastText, placed_json
+from app.domain.page import Page, Position
+from app.domain.search import SearchHit, SearchQuery
+from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
+from app.errors import (
+    MessageIdConflictError,
+    MessageNotFoundError,
+    ParentNotFoundError,
+    SessionExistsError,
+    SessionNotFoundError,
+)
+from app.store.port import (
+    NO_FILTER,
+    WHOLE,
+    Appended,
+    Erasure,
+    ListFilter,
+    ListOrder,
+    MessagePage,
+    MessageWindow,
+    OwnedMessage,
+    ReadSelection,
+    UserStats,
+)
+
+
+@dataclass(slots=True)
+class _Place:
+    stored: bytes
+    digest: bytes
+    revision: int  # of its append, or of its last edit or deletion
+    past_texts: list[PastText] = field(default_factory=list[PastText])
+
+    @property
+    def message(self) -> ChatMessage:
+        return ChatMessage.from_json(self.stored)
+
+
+@dataclass(slots=True)
+class _Entry:
+    header: SessionHeader
+    creation_digest: bytes | None
+    places: list[_Place]
+    seq_of: dict[str, int]
+
+    def place_of(self, message_id: str) -> _Place:
+        if message_id not in self.seq_of:
+            raise MessageNotFoundError(self.header.id, message_id)
+        return self.places[self.seq_of[message_id]]
+
+    def counted(self, *, at: datetime, change: bool) -> None:
+        """Bring the counters up to the places, one revision on."""
+        living = [m for m in (place.message for place in self.places) if not m.is_deleted]
+        self.header = self.header.model_copy(
+            update={
+                "message_count": len(living),
+                "next_seq": len(self.places),
+                "last_message_at": living[-1].created_at if living else None,
+                "updated_at": max(self.header.updated_at, whole_milliseconds(at)),
+                "revision": self.header.revision + 1,
+                "changes": self.header.changes + change,
+            }
+        )
+
+
+class MemoryStore:
+    """A store that lasts as long as the process; for tests, and as the reference."""
+
+    def __init__(self, limits: StoreLimits | None = None) -> None:
+        self.limits = limits or StoreLimits()
+        self._entries: dict[SessionKey, _Entry] = {}
+        self._deleted: set[SessionKey] = set()
+        self._erased_users: set[str] = set()
+        self._made_anew: set[SessionKey] = set()  # since their user was erased
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    async def insert(self, session: NewSession) -> SessionHeader:
+        existing = self._entries.get(session.key)
+        if existing is not None:
+            if (
+                session.creation_digest is None
+                or session.creation_digest != existing.creation_digest
+            ):
+                raise SessionExistsError(session.key.session_id)
+            return existing.header
+        entry = self._entry(session)
+        self._entries[session.key] = entry
+        self._deleted.discard(session.key)
+        self._made_anew.add(session.key)
+        return entry.header
+
+    async def insert_absent(self, sessions: Sequence[NewSession]) -> list[bool]:
+        entries = [self._entry(session) for session in sessions]
+        stored: list[bool] = []
+        for session, entry in zip(sessions, entries, strict=True):
+            is_free = session.key not in self._entries and not self._is_deleted(session.key)
+            if is_free:
+                self._entries[session.key] = entry
+            stored.append(is_free)
+        return stored
+
+    async def find_version(self, key: SessionKey) -> Version | None:
+        entry = self._entries.get(key)
+        return entry.header.version if entry else None
+
+    async def read(self, key: SessionKey, selection: ReadSelection = WHOLE) -> EncodedSession:
+        entry = self._get(key)
+        header = entry.header
+        encoded = header_json(header.lasting_json(), header.counters_json(), header.details_json())
+        if not selection.with_messages:
+            return EncodedSession(header.version, encoded, None)
+        since = selection.since
+        if since and (since.generation != header.generation or since.revision > header.revision):
+            since = None
+        selected = [
+            place.stored
+            for seq, place in enumerate(entry.places)
+            if (selection.after_seq is None or seq > selection.after_seq)
+            and (since is None or place.revision > since.revision)
+        ]
+        return EncodedSession(header.version, encoded, b",".join(selected))
+
+    async def change_header(
+        self, key: SessionKey, change: HeaderChange, precondition: Precondition | None = None
+    ) -> SessionHeader:
+        entry = self._guarded(key, precondition)
+        changed = entry.header.changed(change)
+        self.limits.check_header(len(changed.lasting_json()) + len(changed.details_json()))
+        entry.header = changed
+        return changed
+
+    async def delete(
+        self, key: SessionKey, at: datetime, precondition: Precondition | None = None
+    ) -> None:
+        self._guarded(key, precondition)
+        del self._entries[key]
+        self._deleted.add(key)
+        self._made_anew.discard(key)
+
+    async def list_summaries(
+        self,
+        user_id: str,
+        *,
+        order: ListOrder = ListOrder.ACTIVITY,
+        filter: ListFilter = NO_FILTER,  # noqa: A002 - the word of the domain
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[EncodedSummary]:
+        def position(header: SessionHeader) -> Position:
+            is_activity = order is ListOrder.ACTIVITY
+            return (
+                instant_text(header.updated_at if is_activity else header.created_at),
+                header.id,
+            )
+
+        headers = [entry.header for entry in self._of(user_id) if _passes(entry.header, filter)]
+        headers.sort(key=position, reverse=order is ListOrder.ACTIVITY)
+        if after is not None:
+            headers = [
+                header
+                for header in headers
+                if (
+                    position(header) < after
+                    if order is ListOrder.ACTIVITY
+                    else position(header) > after
+                )
+            ]
+        return Page(
+            tuple(summary_json(h.lasting_json(), h.counters_json()) for h in headers[:limit]),
+            position(headers[limit - 1]) if len(headers) > limit else None,
+        )
+
+    async def list_keys(
+        self, *, after: SessionKey | None = None, limit: int = 1000
+    ) -> list[SessionKey]:
+        keys = sorted(key for key in self._entries if after is None or key > after)
+        return keys[:limit]
+
+    async def find_owners(self, session_id: str, *, limit: int = 2) -> list[str]:
+        return sorted(key.user_id for key in self._entries if key.session_id == session_id)[:limit]
+
+    async def find_deleted(self, keys: Sequence[SessionKey]) -> set[SessionKey]:
+        return {key for key in keys if self._is_deleted(key)}
+
+    # --- messages ---------------------------------------------------------------------------
+
+    async def append(
+        self,
+        key: SessionKey,
+        messages: Sequence[NewMessage],
+        *,
+        at: datetime,
+        precondition: Precondition | None = None,
+    ) -> Appended:
+        entry = self._get(key)
+        unplaced = [message.unplaced_json() for message in messages]
+        self.limits.check_batch([len(one) for one in unplaced])
+        seqs: list[int] = []
+        fresh: dict[str, tuple[int, bytes]] = {}  # id → its place to be, its digest
+        places: list[_Place] = []
+        for index, (message, encoded) in enumerate(zip(messages, unplaced, strict=True)):
+            digest = message.digest()
+            if message.id in entry.seq_of:
+                seq = entry.seq_of[message.id]
+                known_digest = entry.places[seq].digest
+            elif message.id in fresh:
+                seq, known_digest = fresh[message.id]
+            else:
+                if message.parent_id is not None and not (
+                    message.parent_id in entry.seq_of or message.parent_id in fresh
+                ):
+                    raise ParentNotFoundError(message.parent_id, index)
+                seq = len(entry.places) + len(places)
+                known_digest = digest
+                fresh[message.id] = (seq, digest)
+                places.append(_Place(placed_json(seq, encoded), digest, entry.header.revision + 1))
+            if known_digest != digest:
+                raise MessageIdConflictError(message.id, index)
+            seqs.append(seq)
+        if places:
+            if precondition is not None:
+                precondition.check(key.session_id, entry.header.version)
+            entry.places.extend(places)
+            entry.seq_of.update((id_, seq) for id_, (seq, _) in fresh.items())
+            entry.counted(at=at, change=False)
+        return Appended(tuple(entry.places[seq].stored for seq in seqs), entry.header.version)
+
+    async def list_messages(self, key: SessionKey, window: MessageWindow) -> MessagePage:
+        entry = self._get(key)
+        count = len(entry.places)
+        if window.before_seq is not None:
+            stop = max(0, min(window.before_seq, count))
+            start = max(0, stop - window.limit)
+        else:
+            start = window.offset or 0
+            if window.after_seq is not None:
+                start = max(0, window.after_seq + 1)
+            stop = start + window.limit
+        return MessagePage(
+            tuple(place.stored for place in entry.places[start:stop]), count, entry.header.version
+        )
+
+    async def edit_message(
+        self,
+        key: SessionKey,
+        message_id: str,
+        edit: MessageEdit,
+        precondition: Precondition | None = None,
+    ) -> tuple[bytes, Version]:
+        entry = self._guarded(key, precondition)
+        place = entry.place_of(message_id)
+        message = place.message
+        if message.is_deleted:
+            raise MessageNotFoundError(key.session_id, message_id)
+        edited = message.edited(edit)
+        if edited is not message:
+            stored = edited.to_json()
+            self.limits.check_batch([len(stored)])
+            place.past_texts.append(
+                PastText(content=message.content, metadata=message.metadata, replaced_at=edit.at)
+            )
+            place.stored = stored
+            place.revision = entry.header.revision + 1
+            entry.counted(at=edit.at, change=True)
+        return place.stored, entry.header.version
+
+    async def delete_message(
+        self,
+        key: SessionKey,
+        message_id: str,
+        at: datetime,
+        precondition: Precondition | None = None,
+    ) -> Version:
+        entry = self._guarded(key, precondition)
+        place = entry.place_of(message_id)
+        message = place.message
+        if not message.is_deleted:
+            place.stored = message.tombstone(whole_milliseconds(at)).to_json()
+            place.past_texts.clear()
+            place.revision = entry.header.revision + 1
+            entry.counted(at=at, change=True)
+        return entry.header.version
+
+    async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
+        place = self._get(key).place_of(message_id)
+        if place.message.is_deleted:
+            raise MessageNotFoundError(key.session_id, message_id)
+        return list(place.past_texts)
+
+    # --- across a user's sessions -----------------------------------------------------------
+
+    async def list_recent_messages(
+        self, user_id: str, *, limit: int, offset: int = 0
+    ) -> list[OwnedMessage]:
+        owned = sorted(
+            (OwnedMessage(entry.header.id, message) for entry, message in self._living(user_id)),
+            key=lambda one: (one.message.created_at, one.session_id, one.message.seq),
+        )
+        stop = max(0, len(owned) - offset)
+        return owned[max(0, stop - limit) : stop]
+
+    async def search(
+        self, user_id: str, query: SearchQuery, *, limit: int = 50, after: Position | None = None
+    ) -> Page[SearchHit]:
+        hits = [
+            SearchHit(
+                entry.header.id,
+                entry.header.session_name,
+                message.seq,
+                message.id,
+                message.message_type,
+                message.content,
+                message.created_at,
+            )
+            for entry, message in self._living(user_id)
+            if query.matches(message.content)
+        ]
+        for entry in self._of(user_id):
+            header = entry.header
+            name = header.session_name
+            if name is not None and query.matches(name):
+                hits.append(SearchHit(header.id, name, None, None, None, name, header.created_at))
+
+        def position(hit: SearchHit) -> Position:
+            return (
+                instant_text(hit.created_at),
+                hit.session_id,
+                -1 if hit.seq is None else hit.seq,
+            )
+
+        hits = [hit for hit in hits if after is None or position(hit) < after]
+        hits.sort(key=position, reverse=True)
+        return Page(tuple(hits[:limit]), position(hits[limit - 1]) if len(hits) > limit else None)
+
+    async def stats(self, user_id: str) -> UserStats:
+        headers = [entry.header for entry in self._of(user_id)]
+        return UserStats(
+            session_count=len(headers),
+            message_count=sum(header.message_count for header in headers),
+            first_activity_at=min((header.created_at for header in headers), default=None),
+            last_activity_at=max((header.updated_at for header in headers), default=None),
+        )
+
+    async def erase_user(self, user_id: str, at: datetime) -> Erasure:
+        entries = list(self._of(user_id))
+        for entry in entries:
+            del self._entries[entry.header.key]
+        self._erased_users.add(user_id)
+        self._made_anew = {key for key in self._made_anew if key.user_id != user_id}
+        return Erasure(
+            session_count=len(entries),
+            message_count=sum(len(entry.places) for entry in entries),
+            past_text_count=sum(len(p.past_texts) for entry in entries for p in entry.places),
+            not_reached=("Memory that the process has freed and not yet used again.",),
+        )
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def check(self) -> None:
+        return
+
+    async def aclose(self) -> None:
+        self._entries.clear()
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _entry(self, session: NewSession) -> _Entry:
+        header = session.header()
+        self.limits.check_header(len(header.lasting_json()) + len(header.details_json()))
+        seq_of: dict[str, int] = {}
+        places: list[_Place] = []
+        for seq, message in enumerate(session.messages):
+            if message.id in seq_of:
+                raise MessageIdConflictError(message.id, seq)
+            seq_of[message.id] = seq
+            unplaced = message.unplaced_json()
+            self.limits.check_batch([len(unplaced)])
+            places.append(_Place(placed_json(seq, unplaced), message.digest(), revision=1))
+        return _Entry(header, session.creation_digest, places, seq_of)
+
+    def _get(self, key: SessionKey) -> _Entry:
+        if key not in self._entries:
+            raise SessionNotFoundError(key.session_id)
+        return self._entries[key]
+
+    def _guarded(self, key: SessionKey, precondition: Precondition | None) -> _Entry:
+        entry = self._get(key)
+        if precondition is not None:
+            precondition.check(key.session_id, entry.header.version)
+        return entry
+
+    def _of(self, user_id: str) -> Iterable[_Entry]:
+        return [entry for key, entry in self._entries.items() if key.user_id == user_id]
+
+    def _living(self, user_id: str) -> Iterator[tuple[_Entry, ChatMessage]]:
+        for entry in self._of(user_id):
+            for place in entry.places:
+                message = place.message
+                if not message.is_deleted:
+                    yield entry, message
+
+    def _is_deleted(self, key: SessionKey) -> bool:
+        is_erased = key.user_id in self._erased_users and key not in self._made_anew
+        return key in self._deleted or is_erased
+
+
+def _passes(header: SessionHeader, wanted: ListFilter) -> bool:
+    is_active = header.status is SessionStatus.ACTIVE
+    return (
+        (wanted.status is None or header.status is wanted.status)
+        and (wanted.is_active is None or is_active is wanted.is_active)
+        and (wanted.project_id is None or header.project_id == wanted.project_id)
+        and (wanted.tag is None or wanted.tag in header.tags)
+        and (wanted.is_pinned is None or header.is_pinned is wanted.is_pinned)
+        and (
+            wanted.name_contains is None
+            or wanted.name_contains.casefold() in (header.session_name or "").casefold()
+        )
+    )
