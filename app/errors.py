@@ -184,6 +184,16 @@ class AuthenticationError(AppError):
         super().__init__(reason)
 
 
+class KeysUnavailableError(AppError):
+    """The keys that would prove a credential cannot be fetched; the credential may well hold."""
+
+    code = "keys_unavailable"
+    title = "The signing keys are not available"
+
+    def __init__(self) -> None:
+        super().__init__("The keys that prove a token cannot be fetched now; try again later.")
+
+
 class PermissionDeniedError(AppError):
     """The credential holds, but not for this user."""
 

@@ -1,0 +1,254 @@
+"""Settings: frozen, typed, read from the environment once; an empty environment means SQLite."""
+
+import ipaddress
+import logging
+import os
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.errors import ConfigurationError
+
+PREFIX = "CHATFOLD_"
+MEBIBYTE = 1024 * 1024
+SECRET_MINIMUM_BYTES = 32
+"""RFC 7518 §3.2: a key for HS256 has at least as many bits as the hash."""
+RSA_MINIMUM_BITS = 2048
+"""RFC 7518 §3.3."""
+_SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+
+_log = logging.getLogger(__name__)
+
+
+class AuthMode(StrEnum):
+    """Where the user of a request comes from."""
+
+    OPEN = "open"
+    JWT = "jwt"
+    API_KEY = "api_key"
+
+
+def default_store(platform: str, environment: Mapping[str, str], home: Path) -> str:
+    """The URL of a database file under the user's data directory."""
+    data = home / ".local" / "share"
+    if platform == "darwin":
+        data = home / "Library" / "Application Support"
+    elif Path(environment.get("XDG_DATA_HOME", "")).is_absolute():
+        data = Path(environment["XDG_DATA_HOME"])  # its own specification ignores relative paths
+    return "sqlite:///" + quote(str(data / "chatfold" / "chatfold.db"))
+
+
+def _default_store_here() -> str:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise ConfigurationError(
+            "CHATFOLD_STORE must be set here: this user has no home directory for a default."
+        ) from None
+    return default_store(sys.platform, os.environ, home)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on this host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _split_at_commas(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _lower_case(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _midnight_of_a_date(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            return value  # a date with a time, or nonsense that the type then refuses
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    return value
+
+
+def _checked_host(value: str) -> str:
+    if not value.strip() or "/" in value or any(character.isspace() for character in value):
+        raise ValueError("must be a host name or an address")
+    return value
+
+
+def _checked_hash(value: str) -> str:
+    if not _SHA256_HEX.fullmatch(value):
+        raise ValueError("must list SHA-256 hashes of 64 lower-case hexadecimal digits each")
+    return value
+
+
+def _checked_secret(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().encode()) < SECRET_MINIMUM_BYTES:
+        raise ValueError(f"must have at least {SECRET_MINIMUM_BYTES} bytes")
+    return value
+
+
+def _checked_public_key(value: str) -> str:
+    pem = value.replace("\\n", "\n")  # files of environment variables cannot carry line breaks
+    try:
+        key = load_pem_public_key(pem.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("must be a public key in PEM form") from None
+    if not isinstance(key, RSAPublicKey) or key.key_size < RSA_MINIMUM_BITS:
+        raise ValueError(f"must be an RSA key of at least {RSA_MINIMUM_BITS} bits")
+    return pem
+
+
+def _checked_web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("must be an http or https URL")
+    return value
+
+
+Day = Annotated[AwareDatetime, BeforeValidator(_midnight_of_a_date)]
+"""An aware instant; a bare date is its midnight in UTC."""
+
+
+class Settings(BaseSettings):
+    """What an operator decides; every field is the variable `CHATFOLD_<NAME>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # compose files pass what is not set as empty
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+    )
+
+    host: Annotated[str, AfterValidator(_checked_host)] = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes any free port."""
+    workers: int = Field(default=1, ge=1, le=256)
+    store: str = Field(default_factory=_default_store_here)
+
+    auth: AuthMode = AuthMode.OPEN
+    allow_open: bool = False
+    """Lets `open` listen beyond loopback, where anyone may be anyone."""
+    jwt_secret: Annotated[SecretStr, AfterValidator(_checked_secret)] | None = None
+    """HS256."""
+    jwt_public_key: Annotated[str, AfterValidator(_checked_public_key)] | None = None
+    """RS256, as PEM text."""
+    jwt_jwks_url: Annotated[str, AfterValidator(_checked_web_address)] | None = None
+    """RS256, with keys fetched and refreshed from here."""
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    api_key_hashes: Annotated[
+        tuple[Annotated[str, AfterValidator(_checked_hash)], ...],
+        NoDecode,
+        BeforeValidator(_split_at_commas),
+    ] = ()
+    """SHA-256 of each key that backends may use."""
+
+    legacy_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
+    legacy_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
+    """From this instant on the legacy door answers 410."""
+
+    read_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=0)
+    body_limit_bytes: int = Field(default=16 * MEBIBYTE, ge=1)
+    write_timeout_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)
+    ] = "info"
+    log_requests: bool = False
+    """Every request; without it only those that fail (5xx) or take more than a second."""
+
+    @classmethod
+    def read(cls, **overrides: Any) -> Self:
+        """The environment's settings, with `overrides` going before it.
+
+        Raises:
+            ConfigurationError: a setting is wrong; the sentence names it and keeps its value back.
+        """
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in sorted(os.environ):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                _log.warning("%s is not a setting of Chatfold and does nothing.", name)
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            # Not chained: the finding may carry the value, and the value may be a secret.
+            raise ConfigurationError(_sentence(error)) from None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.legacy_sunset < self.legacy_deprecated_at:
+            raise ConfigurationError(
+                "CHATFOLD_LEGACY_SUNSET must not lie before CHATFOLD_LEGACY_DEPRECATED_AT."
+            )
+        if self.workers > 1 and self.store.startswith("memory:"):
+            raise ConfigurationError(
+                "CHATFOLD_WORKERS must be 1 with the store memory://, "
+                "which each worker would have for itself."
+            )
+        match self.auth:
+            case AuthMode.OPEN:
+                self._check_open()
+            case AuthMode.JWT:
+                self._check_jwt()
+            case AuthMode.API_KEY:
+                if not self.api_key_hashes:
+                    raise ConfigurationError(
+                        "CHATFOLD_AUTH=api_key needs CHATFOLD_API_KEY_HASHES, "
+                        "the SHA-256 of each key in hexadecimal, separated by commas."
+                    )
+        return self
+
+    def _check_open(self) -> None:
+        if not is_loopback(self.host) and not self.allow_open:
+            raise ConfigurationError(
+                f"CHATFOLD_AUTH=open lets anyone be anyone and so does not listen on "
+                f"CHATFOLD_HOST={self.host}; choose jwt or api_key, or a loopback host, "
+                f"or set CHATFOLD_ALLOW_OPEN=1."
+            )
+
+    def _check_jwt(self) -> None:
+        sources = [self.jwt_secret, self.jwt_public_key, self.jwt_jwks_url]
+        if sum(source is not None for source in sources) != 1:
+            raise ConfigurationError(
+                "CHATFOLD_AUTH=jwt needs exactly one of CHATFOLD_JWT_SECRET, "
+                "CHATFOLD_JWT_PUBLIC_KEY and CHATFOLD_JWT_JWKS_URL."
+            )
+        if self.jwt_issuer is None or self.jwt_audience is None:
+            raise ConfigurationError(
+                "CHATFOLD_AUTH=jwt needs CHATFOLD_JWT_ISSUER and CHATFOLD_JWT_AUDIENCE, "
+                "so that tokens made for others do not count here."
+            )
+
+
+def _sentence(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    message = found["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{str(found['loc'][0]).upper()}: {message[:1].lower()}{message[1:]}."
