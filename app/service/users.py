@@ -1,0 +1,103 @@
+"""UserService: the use cases that concern all sessions of one user at once."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.clock import Clock
+from app.domain.encoded import EncodedSummary, decoded_summary
+from app.domain.identity import SessionKey
+from app.domain.page import Page, Position
+from app.domain.search import SearchHit, SearchQuery
+from app.errors import SessionNotFoundError
+from app.service.read_cache import ReadCache
+from app.store.port import (
+    NO_FILTER,
+    PAGE_LIMIT,
+    Erasure,
+    ListFilter,
+    ListOrder,
+    SessionStore,
+    UserStats,
+)
+
+_OTHER_PROCESSES = (
+    "Reads held in the memory of other server processes, until newer ones take their room."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an erasure removed, when, and what it could not reach."""
+
+    erasure: Erasure
+    erased_at: datetime
+
+
+class UserService:
+    """What a user does with all sessions. Any method may raise a `StoreError`."""
+
+    def __init__(self, store: SessionStore, clock: Clock, cache: ReadCache) -> None:
+        self._store = store
+        self._clock = clock
+        self._cache = cache
+
+    async def list_sessions(
+        self,
+        user_id: str,
+        *,
+        order: ListOrder = ListOrder.ACTIVITY,
+        filter: ListFilter = NO_FILTER,  # noqa: A002 - the word of the domain
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[EncodedSummary]:
+        """A page of summaries without messages; positions are (instant text, id)."""
+        return await self._store.list_summaries(
+            user_id, order=order, filter=filter, limit=limit, after=after
+        )
+
+    async def search(
+        self, user_id: str, query: SearchQuery, *, limit: int, after: Position | None = None
+    ) -> Page[SearchHit]:
+        """Messages and names that match, newest first; positions are (instant, session, place)."""
+        return await self._store.search(user_id, query, limit=limit, after=after)
+
+    async def stats(self, user_id: str) -> UserStats:
+        """Counts of what the user has."""
+        return await self._store.stats(user_id)
+
+    async def export(self, user_id: str) -> AsyncIterator[bytes]:
+        """Every session whole, a JSON object each, in the order of their creation.
+
+        One session is in memory at a time. A session that is deleted meanwhile is left out.
+        """
+        position: Position | None = None
+        while True:
+            page = await self._store.list_summaries(
+                user_id, order=ListOrder.CREATED, limit=PAGE_LIMIT, after=position
+            )
+            for summary in page.items:
+                key = SessionKey(user_id, decoded_summary(summary).id)
+                try:
+                    encoded = await self._store.read(key)
+                except SessionNotFoundError:
+                    continue
+                yield encoded.to_json()
+            position = page.next_position
+            if position is None:
+                return
+
+    async def erase(self, user_id: str) -> Receipt:
+        """Remove everything of the user, and say what could not be reached."""
+        erased_at = self._clock.now()
+        erasure = await self._store.erase_user(user_id, erased_at)
+        self._cache.forget_user(user_id)
+        return Receipt(
+            Erasure(
+                erasure.session_count,
+                erasure.message_count,
+                erasure.past_text_count,
+                (*erasure.not_reached, _OTHER_PROCESSES),
+            ),
+            erased_at,
+        )
