@@ -22,6 +22,7 @@ _TERM_LIMIT_CHARACTERS = 64  # longer words are found by their beginning
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
+_CJK_PAIR = re.compile(rf"[{_CJK}]{{2}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,9 @@ def parse_query(text: str) -> SearchQuery:
             continue
         if _IS_CJK.match(terms[-1]):
             # The lone last character stands for the end of a run; a query need not end there.
+            ends_a_pair = len(terms) > 1 and _CJK_PAIR.fullmatch(terms[-2])
             phrases.append(
-                Phrase(tuple(terms), is_prefix=True)
-                if len(terms) == 1
-                else Phrase(tuple(terms[:-1]))
+                Phrase(tuple(terms[:-1])) if ends_a_pair else Phrase(tuple(terms), is_prefix=True)
             )
         else:
             phrases.append(Phrase(tuple(terms)))
