@@ -1,6 +1,6 @@
 """ChatSession: the whole document, its header, and the transitions a header can make."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, cast
 
@@ -164,6 +164,10 @@ class SessionHeader(SessionSummary):
             }
         )[1:-1]
 
+    def size_bytes(self) -> int:
+        """What `StoreLimits.header_bytes` counts."""
+        return len(self.lasting_json()) + len(self.details_json())
+
     def details_json(self) -> bytes:
         """The members that lists do not show, and those a later version wrote; without braces."""
         return encode_json(
@@ -221,8 +225,9 @@ class HeaderChange(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    members: FreeJSON
-    """Wire names and values: `SessionFields` and `is_active`."""
+    members: dict[str, Any]
+    """Wire names and values: `SessionFields` and `is_active`. Their rules are checked in the
+    outcome, so that a free value may have as many levels here as in a new session."""
     is_merge: bool = False
     """True: a JSON Merge Patch (RFC 7396), where null removes. False: named fields are set."""
     at: Instant
@@ -240,7 +245,8 @@ class HeaderChange(BaseModel):
         wanted = _merged(before, members) if self.is_merge else {**before, **members}
         if is_active is not None:
             if "status" in members:
-                if (members["status"] == SessionStatus.ACTIVE) is not is_active:
+                status = wanted.get("status", SessionStatus.ACTIVE)
+                if (status == SessionStatus.ACTIVE) is not is_active:
                     raise InvalidInputError(Fault("/is_active", "contradicts the status beside it"))
             elif is_active:
                 wanted["status"] = SessionStatus.ACTIVE
@@ -276,12 +282,14 @@ class Precondition(BaseModel):
 def faults_of(error: ValidationError) -> list[Fault]:
     """Pydantic's findings as pointers and sentences, without echoing the input."""
     return [
-        Fault(
-            "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in found["loc"]),
-            found["msg"].removeprefix("Value error, "),
-        )
+        Fault(pointer_of(found["loc"]), found["msg"].removeprefix("Value error, "))
         for found in error.errors(include_url=False, include_input=False, include_context=False)
     ]
+
+
+def pointer_of(location: Iterable[int | str]) -> str:
+    """A JSON pointer (RFC 6901) to what lies under these names and indices."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _merged(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
