@@ -140,7 +140,7 @@ class MemoryStore:
     ) -> SessionHeader:
         entry = self._guarded(key, precondition)
         changed = entry.header.changed(change)
-        self.limits.check_header(len(changed.lasting_json()) + len(changed.details_json()))
+        self.limits.check_header(changed.size_bytes())
         entry.header = changed
         return changed
 
@@ -381,7 +381,7 @@ class MemoryStore:
 
     def _entry(self, session: NewSession) -> _Entry:
         header = session.header()
-        self.limits.check_header(len(header.lasting_json()) + len(header.details_json()))
+        self.limits.check_header(header.size_bytes())
         seq_of: dict[str, int] = {}
         places: list[_Place] = []
         for seq, message in enumerate(session.messages):

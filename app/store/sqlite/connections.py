@@ -1,0 +1,52 @@
+"""How the file is opened: one way for the writer and one for readers."""
+
+import os
+from pathlib import Path
+
+import apsw
+
+BUSY_TIMEOUT_MILLISECONDS = 5000
+"""Only strangers (a database shell, a backup tool) can make us wait; our own writers take turns."""
+
+_CACHE_KIBIBYTES = 16 * 1024
+
+
+def open_writer(path: Path) -> apsw.Connection:
+    """The connection that writes: a commit returns when its bytes are on the disk."""
+    connection = apsw.Connection(
+        str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    )
+    _configure(connection)
+    connection.pragma("journal_mode", "wal")
+    connection.pragma("synchronous", "full")
+    # What is deleted is overwritten: erasing a user must not leave their words in free pages.
+    connection.pragma("secure_delete", 1)
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that cannot write."""
+    # Opened for writing, since a reader of a WAL file keeps its marks in shared memory.
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    _configure(connection)
+    connection.pragma("query_only", 1)
+    return connection
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names of new files to the disk, so that they outlive a power loss."""
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _configure(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
+    connection.pragma("cache_size", -_CACHE_KIBIBYTES)
+    connection.pragma("temp_store", "memory")
+    # Checkpoints are the writer's, under the lock between processes; never a side effect.
+    connection.wal_autocheckpoint(0)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)

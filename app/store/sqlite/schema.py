@@ -1,0 +1,176 @@
+"""The file's layout: its tables, its version, and what a file must be for us to open it.
+
+A session is one small row that every append moves, its free JSON beside it, and its messages
+clustered by (session, seq). Bodies are JSON bytes ready to send; older ones are joined into runs,
+which leave the message's row behind as its identity. Dates are the 24 characters of the wire, whose
+order is time's.
+"""
+
+import os
+
+import apsw
+
+from app.errors import StoreVersionError
+
+APPLICATION_ID = 0x43484644  # "CHFD", so that `file` and we know whose file this is
+SCHEMA_VERSION = 1
+SQLITE_FLOOR = (3, 51, 3)
+"""The first release without the WAL-reset bug (sqlite.org/wal.html#walresetbug)."""
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+
+CREATE TABLE session (
+    session_key INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used again: leftovers stay nobody's
+    user_id TEXT NOT NULL,
+    id TEXT NOT NULL,
+    generation TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    changes INTEGER NOT NULL,
+    next_seq INTEGER NOT NULL,
+    message_count INTEGER NOT NULL,
+    sealed_seq INTEGER NOT NULL,        -- bodies of places below it are in runs
+    indexed_seq INTEGER NOT NULL,       -- places below it are in the search index
+    is_name_indexed INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,        -- of all bodies; says whether a read is a small one
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    last_message_at TEXT,               -- of the living message with the highest place
+    newest_message_at TEXT,             -- of any message there ever was: a bound
+    status TEXT NOT NULL,
+    project_id TEXT,
+    is_pinned INTEGER NOT NULL,
+    folded_name TEXT NOT NULL,          -- case-folded, for the list's filter
+    tags TEXT NOT NULL,                 -- a JSON array
+    lasting TEXT NOT NULL,              -- JSON members that appends leave alone and lists show
+    creation_digest BLOB
+) STRICT;
+CREATE UNIQUE INDEX session_by_key ON session (user_id, id);
+CREATE INDEX session_by_owner ON session (id, user_id);
+CREATE INDEX session_by_activity ON session (user_id, updated_at, id);
+CREATE INDEX session_by_creation ON session (user_id, created_at, id);
+
+CREATE TABLE session_details (
+    session_key INTEGER PRIMARY KEY,
+    details TEXT NOT NULL               -- JSON members that lists do not show
+) STRICT;
+
+CREATE TABLE message (
+    session_key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    appended_revision INTEGER NOT NULL,
+    changed_revision INTEGER,
+    created_at TEXT NOT NULL,
+    is_deleted INTEGER NOT NULL,
+    body BLOB,                          -- NULL once it is part of a run
+    PRIMARY KEY (session_key, seq)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX message_by_id ON message (session_key, id);
+CREATE INDEX message_changed ON message (session_key, changed_revision)
+    WHERE changed_revision IS NOT NULL;
+
+CREATE TABLE run (
+    session_key INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    lengths BLOB NOT NULL,              -- of the bodies, 32 bits each, little-endian
+    body BLOB NOT NULL,                 -- the bodies, joined by commas
+    PRIMARY KEY (session_key, first_seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE past_text (
+    session_key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    edit_number INTEGER NOT NULL,
+    past TEXT NOT NULL,
+    PRIMARY KEY (session_key, seq, edit_number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deletion_marker (
+    mark BLOB PRIMARY KEY,              -- a keyed hash of what was deleted
+    marked_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE remains (session_key INTEGER PRIMARY KEY) STRICT;
+
+CREATE TABLE search_pending (
+    user_id TEXT NOT NULL,
+    session_key INTEGER NOT NULL,
+    PRIMARY KEY (user_id, session_key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE search_entry (
+    entry INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_key INTEGER NOT NULL,
+    seq INTEGER NOT NULL,               -- -1: the session's name
+    created_at TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX search_entry_by_place ON search_entry (session_key, seq);
+-- The terms come from us, separated by blanks; this tokenizer splits there and changes nothing.
+CREATE VIRTUAL TABLE search_index USING fts5 (
+    owner, terms, content = '', contentless_delete = 1, tokenize = 'ascii'
+);
+"""
+
+
+def check_library() -> None:
+    """Pass if the SQLite library below us can be trusted with a store.
+
+    Raises:
+        StoreVersionError: it is too old, or was built without FTS5.
+    """
+    version = apsw.sqlite_lib_version()
+    if tuple(int(part) for part in version.split(".")) < SQLITE_FLOOR:
+        floor = ".".join(map(str, SQLITE_FLOOR))
+        raise StoreVersionError(
+            f"The SQLite library is {version}; at least {floor} is needed, since older ones can"
+            " damage a file that several processes write."
+        )
+    if "ENABLE_FTS5" not in apsw.compile_options:
+        raise StoreVersionError("The SQLite library was built without FTS5, which search needs.")
+
+
+def prepare(connection: apsw.Connection, terms_version: int) -> None:
+    """Make the tables in an empty file, or see that the file is one of ours and not newer.
+
+    To be called in a write transaction. A file whose index was made by other rules for terms is
+    marked for indexing anew.
+
+    Raises:
+        StoreVersionError: the file is something else, or a newer Chatfold has written it.
+    """
+    application_id = connection.pragma("application_id")
+    version = connection.pragma("user_version")
+    if application_id == 0 and version == 0 and not _has_tables(connection):
+        connection.execute(_TABLES)
+        connection.execute("INSERT INTO meta VALUES ('marker_secret', ?)", (os.urandom(32),))
+        connection.execute("INSERT INTO meta VALUES ('terms_version', ?)", (terms_version,))
+        connection.pragma("application_id", APPLICATION_ID)
+        connection.pragma("user_version", SCHEMA_VERSION)
+        return
+    if application_id != APPLICATION_ID:
+        raise StoreVersionError("The file is a SQLite database, but not one of Chatfold's.")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise StoreVersionError(
+            f"The file has schema version {version} and this Chatfold knows {SCHEMA_VERSION}:"
+            " a newer Chatfold has written it, and only a newer one can open it."
+        )
+    if meta(connection, "terms_version") != terms_version:
+        connection.execute("INSERT INTO search_index (search_index) VALUES ('delete-all')")
+        connection.execute("DELETE FROM search_entry")
+        connection.execute("UPDATE session SET indexed_seq = 0, is_name_indexed = 0")
+        connection.execute(
+            "INSERT OR IGNORE INTO search_pending SELECT user_id, session_key FROM session"
+        )
+        connection.execute(
+            "UPDATE meta SET value = ? WHERE name = 'terms_version'", (terms_version,)
+        )
+
+
+def meta(connection: apsw.Connection, name: str) -> object:
+    """A value that the file keeps about itself."""
+    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def _has_tables(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
