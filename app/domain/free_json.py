@@ -2,7 +2,7 @@
 
 import json
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator
 from pydantic_core import to_json
@@ -39,12 +39,12 @@ def _check(value: Any, levels_left: int) -> None:
             if not math.isfinite(value):
                 raise ValueError("must hold finite numbers that a double can carry")
         case dict() | list() | tuple():
-            _check_items(value, levels_left)
+            _check_items(cast("dict[Any, Any] | list[Any]", value), levels_left)
         case _:
             raise ValueError("must be JSON")
 
 
-def _check_items(value: dict[Any, Any] | list[Any] | tuple[Any, ...], levels_left: int) -> None:
+def _check_items(value: dict[Any, Any] | list[Any], levels_left: int) -> None:
     if levels_left == 0:
         raise ValueError(f"must not be nested more than {JSON_DEPTH_LIMIT} levels deep")
     if isinstance(value, dict):

@@ -14,7 +14,7 @@ import apsw
 
 from app.errors import CorruptDocumentError
 from app.store.sqlite.session_row import SessionRow
-from app.store.sqlite.statements import rows
+from app.store.sqlite.statements import rows, run
 
 RUN_MESSAGES = 64
 _Run = tuple[int, bytes, bytes]
@@ -81,7 +81,8 @@ def replace_one(connection: apsw.Connection, row: SessionRow, seq: int, body: by
     """Put another body in a place that has one; returns by how many bytes the session grows."""
     if seq >= row.sealed_seq:
         before = read_one(connection, row, seq)
-        connection.execute(
+        run(
+            connection,
             "UPDATE message SET body = ? WHERE session_key = ? AND seq = ?",
             (body, row.session_key, seq),
         )
@@ -92,7 +93,8 @@ def replace_one(connection: apsw.Connection, row: SessionRow, seq: int, body: by
         raise CorruptDocumentError("run of messages")
     growth = len(body) - len(bodies[seq - first_seq])
     bodies[seq - first_seq] = body
-    connection.execute(
+    run(
+        connection,
         "UPDATE run SET lengths = ?, body = ? WHERE session_key = ? AND first_seq = ?",
         (_packed(map(len, bodies)), b",".join(bodies), row.session_key, first_seq),
     )
@@ -106,8 +108,10 @@ def seal(connection: apsw.Connection, session_key: int, sealed_seq: int) -> int:
     if len(bodies) != RUN_MESSAGES:
         raise CorruptDocumentError("list of messages")
     insert_runs(connection, session_key, sealed_seq, bodies)
-    connection.execute(
-        "UPDATE message SET body = NULL WHERE session_key = ? AND seq >= ? AND seq < ?", place
+    run(
+        connection,
+        "UPDATE message SET body = NULL WHERE session_key = ? AND seq >= ? AND seq < ?",
+        place,
     )
     return sealed_seq + RUN_MESSAGES
 
@@ -153,7 +157,8 @@ def _runs_from(connection: apsw.Connection, row: SessionRow, start: int) -> Iter
 def _insert_run(
     connection: apsw.Connection, session_key: int, first_seq: int, bodies: Sequence[bytes]
 ) -> None:
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO run VALUES (?, ?, ?, ?)",
         (session_key, first_seq, _packed(map(len, bodies)), b",".join(bodies)),
     )

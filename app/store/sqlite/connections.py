@@ -5,6 +5,8 @@ from pathlib import Path
 
 import apsw
 
+from app.store.sqlite.statements import pragma
+
 BUSY_TIMEOUT_MILLISECONDS = 5000
 """Only strangers (a database shell, a backup tool) can make us wait; our own writers take turns."""
 
@@ -17,10 +19,10 @@ def open_writer(path: Path) -> apsw.Connection:
         str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     )
     _configure(connection)
-    connection.pragma("journal_mode", "wal")
-    connection.pragma("synchronous", "full")
+    pragma(connection, "journal_mode", "wal")
+    pragma(connection, "synchronous", "full")
     # What is deleted is overwritten: erasing a user must not leave their words in free pages.
-    connection.pragma("secure_delete", 1)
+    pragma(connection, "secure_delete", 1)
     return connection
 
 
@@ -29,7 +31,7 @@ def open_reader(path: Path) -> apsw.Connection:
     # Opened for writing, since a reader of a WAL file keeps its marks in shared memory.
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     _configure(connection)
-    connection.pragma("query_only", 1)
+    pragma(connection, "query_only", 1)
     return connection
 
 
@@ -44,8 +46,8 @@ def sync_folder(path: Path) -> None:
 
 def _configure(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(BUSY_TIMEOUT_MILLISECONDS)
-    connection.pragma("cache_size", -_CACHE_KIBIBYTES)
-    connection.pragma("temp_store", "memory")
+    pragma(connection, "cache_size", -_CACHE_KIBIBYTES)
+    pragma(connection, "temp_store", "memory")
     # Checkpoints are the writer's, under the lock between processes; never a side effect.
     connection.wal_autocheckpoint(0)
     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)

@@ -13,7 +13,7 @@ import apsw
 from app.domain.identity import SessionKey
 from app.store.sqlite import search_index
 from app.store.sqlite.session_row import SessionRow, find_session
-from app.store.sqlite.statements import find_row, get_row, rows
+from app.store.sqlite.statements import find_row, get_row, rows, run
 
 _SLICE_ROWS = 500
 
@@ -26,13 +26,15 @@ class Markers:
 
     def add(self, connection: apsw.Connection, *parts: str, at: str) -> None:
         """Mark a session (user, id) or a whole user (user)."""
-        connection.execute(
-            "INSERT OR REPLACE INTO deletion_marker VALUES (?, ?)", (self._mark(parts), at)
+        run(
+            connection,
+            "INSERT OR REPLACE INTO deletion_marker VALUES (?, ?)",
+            (self._mark(parts), at),
         )
 
     def clear(self, connection: apsw.Connection, key: SessionKey) -> None:
         """Forget that a session was deleted: its owner has made it anew."""
-        connection.execute("DELETE FROM deletion_marker WHERE mark = ?", (self._mark(key),))
+        run(connection, "DELETE FROM deletion_marker WHERE mark = ?", (self._mark(key),))
 
     def has(self, connection: apsw.Connection, key: SessionKey) -> bool:
         """Whether the session was deleted, or its user erased, and it was not made anew."""
@@ -54,8 +56,8 @@ class Markers:
 def delete_session(connection: apsw.Connection, row: SessionRow) -> None:
     """Remove a session's header; the rest is nobody's from now on and will be swept up."""
     for table in ("session", "session_details", "search_pending"):
-        connection.execute(f"DELETE FROM {table} WHERE session_key = ?", (row.session_key,))
-    connection.execute("INSERT INTO remains VALUES (?)", (row.session_key,))
+        run(connection, f"DELETE FROM {table} WHERE session_key = ?", (row.session_key,))
+    run(connection, "INSERT INTO remains VALUES (?)", (row.session_key,))
 
 
 def sweep_slice(connection: apsw.Connection) -> bool:
@@ -73,14 +75,15 @@ def sweep_session_slice(connection: apsw.Connection, session_key: int) -> bool:
     if places:
         return True
     for table, place in (("past_text", "seq"), ("run", "first_seq"), ("message", "seq")):
-        connection.execute(
+        run(
+            connection,
             f"DELETE FROM {table} WHERE session_key = ?1 AND {place} IN"
             f" (SELECT {place} FROM {table} WHERE session_key = ?1 LIMIT {_SLICE_ROWS})",
             (session_key,),
         )
         if connection.changes():
             return True
-    connection.execute("DELETE FROM remains WHERE session_key = ?", (session_key,))
+    run(connection, "DELETE FROM remains WHERE session_key = ?", (session_key,))
     return False
 
 
@@ -107,14 +110,17 @@ def delete_user_sessions(connection: apsw.Connection, user_id: str) -> Sequence[
             connection, "SELECT session_key FROM session WHERE user_id = ?", (user_id,)
         )
     ]
-    connection.execute(
-        "INSERT INTO remains SELECT session_key FROM session WHERE user_id = ?", (user_id,)
+    run(
+        connection,
+        "INSERT INTO remains SELECT session_key FROM session WHERE user_id = ?",
+        (user_id,),
     )
-    connection.execute(
+    run(
+        connection,
         "DELETE FROM session_details WHERE session_key IN"
         " (SELECT session_key FROM session WHERE user_id = ?)",
         (user_id,),
     )
-    connection.execute("DELETE FROM search_pending WHERE user_id = ?", (user_id,))
-    connection.execute("DELETE FROM session WHERE user_id = ?", (user_id,))
+    run(connection, "DELETE FROM search_pending WHERE user_id = ?", (user_id,))
+    run(connection, "DELETE FROM session WHERE user_id = ?", (user_id,))
     return keys

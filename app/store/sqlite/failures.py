@@ -1,6 +1,6 @@
 """SQLite's errors as ours, in one place, so that no failure looks like absence."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import apsw
@@ -16,7 +16,7 @@ from app.errors import (
 
 
 @contextmanager
-def translated_failures() -> Iterator[None]:
+def translated_failures() -> Generator[None]:
     """Raise a `StoreError` for whatever SQLite or the operating system raises inside."""
     try:
         yield

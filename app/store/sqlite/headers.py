@@ -15,7 +15,7 @@ from app.errors import CorruptDocumentError
 from app.store.port import ListFilter, ListOrder
 from app.store.sqlite import bodies
 from app.store.sqlite.session_row import SessionRow
-from app.store.sqlite.statements import Value, get_row, rows
+from app.store.sqlite.statements import Value, get_row, rows, run, run_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,8 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
     """Store a session with its messages; the key must be free."""
     session, header = prepared.session, prepared.header
     count = len(prepared.message_bodies)
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO session VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?,"
         " ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -94,7 +95,7 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
             sum(map(len, prepared.message_bodies)),
             instant_text(header.created_at),
             instant_text(header.updated_at),
-            header.last_message_at and instant_text(header.last_message_at),
+            None if header.last_message_at is None else instant_text(header.last_message_at),
             max((created_at for *_, created_at in prepared.message_rows), default=None),
             *_filter_columns(header),
             header.lasting_json().decode(),
@@ -102,8 +103,9 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
         ),
     )
     session_key = connection.last_insert_rowid()
-    connection.execute("INSERT INTO session_details VALUES (?, ?)", (session_key, prepared.details))
-    connection.executemany(
+    run(connection, "INSERT INTO session_details VALUES (?, ?)", (session_key, prepared.details))
+    run_many(
+        connection,
         f"INSERT INTO message VALUES ({session_key}, ?, ?, ?, 1, NULL, ?, 0, NULL)",
         prepared.message_rows,
     )
@@ -114,7 +116,8 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
 
 def put_header(connection: apsw.Connection, row: SessionRow, header: SessionHeader) -> None:
     """Store a changed header; its name will be indexed anew."""
-    connection.execute(
+    run(
+        connection,
         "UPDATE session SET revision = ?, changes = ?, updated_at = ?, status = ?, project_id = ?,"
         " is_pinned = ?, folded_name = ?, tags = ?, lasting = ?, is_name_indexed = 0"
         " WHERE session_key = ?",
@@ -127,7 +130,8 @@ def put_header(connection: apsw.Connection, row: SessionRow, header: SessionHead
             row.session_key,
         ),
     )
-    connection.execute(
+    run(
+        connection,
         "UPDATE session_details SET details = ? WHERE session_key = ?",
         (header.details_json().decode(), row.session_key),
     )
@@ -138,7 +142,8 @@ def count_change(
     connection: apsw.Connection, row: SessionRow, at: str, *, fewer_messages: int, growth: int
 ) -> Version:
     """Raise the revision for an edit or a deletion of a message, and keep the counters true."""
-    connection.execute(
+    run(
+        connection,
         "UPDATE session SET revision = revision + 1, changes = changes + 1,"
         " updated_at = max(updated_at, ?), size_bytes = size_bytes + ?,"
         " message_count = message_count - ? WHERE session_key = ?",
@@ -149,7 +154,7 @@ def count_change(
 
 def mark_search_pending(connection: apsw.Connection, user_id: str, session_key: int) -> None:
     """Note that the session has something that the search index does not know yet."""
-    connection.execute("INSERT OR IGNORE INTO search_pending VALUES (?, ?)", (user_id, session_key))
+    run(connection, "INSERT OR IGNORE INTO search_pending VALUES (?, ?)", (user_id, session_key))
 
 
 def list_page(

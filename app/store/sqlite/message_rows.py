@@ -13,7 +13,7 @@ from app.store.port import Appended, MessagePage, MessageWindow, ReadSelection
 from app.store.sqlite import bodies
 from app.store.sqlite.headers import PreparedMessage, mark_search_pending, read_header_json
 from app.store.sqlite.session_row import SessionRow, get_session
-from app.store.sqlite.statements import Value, find_row, get_row, rows
+from app.store.sqlite.statements import Value, find_row, get_row, rows, run, run_many
 
 _APPENDED_AT = "SELECT appended_revision FROM message WHERE session_key = ? AND seq = ?"
 
@@ -62,12 +62,13 @@ def append(
         return Appended(tuple(stored), row.version)
     if precondition is not None:
         precondition.check(key.session_id, row.version)
-    connection.executemany("INSERT INTO message VALUES (?, ?, ?, ?, ?, NULL, ?, 0, ?)", fresh_rows)
+    run_many(connection, "INSERT INTO message VALUES (?, ?, ?, ?, ?, NULL, ?, 0, ?)", fresh_rows)
     next_seq = row.next_seq + len(fresh_rows)
     sealed_seq = row.sealed_seq
     while next_seq - sealed_seq >= 2 * bodies.RUN_MESSAGES:
         sealed_seq = bodies.seal(connection, row.session_key, sealed_seq)
-    connection.execute(
+    run(
+        connection,
         "UPDATE session SET revision = revision + 1, next_seq = ?, sealed_seq = ?,"
         " message_count = message_count + ?, size_bytes = size_bytes + ?, last_message_at = ?,"
         " newest_message_at = max(coalesce(newest_message_at, ''), ?),"
@@ -150,7 +151,8 @@ def put_edited(
     connection: apsw.Connection, row: SessionRow, past: PastText, seq: int, body: bytes
 ) -> int:
     """Store an edited message and what it said before; returns the growth in bytes."""
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO past_text SELECT ?1, ?2, 1 + coalesce(max(edit_number), 0), ?3"
         " FROM past_text WHERE session_key = ?1 AND seq = ?2",
         (row.session_key, seq, past.model_dump_json()),
@@ -160,11 +162,14 @@ def put_edited(
 
 def put_tombstone(connection: apsw.Connection, row: SessionRow, seq: int, body: bytes) -> int:
     """Store a tombstone and forget what was said before; returns the growth in bytes."""
-    connection.execute(
-        "DELETE FROM past_text WHERE session_key = ? AND seq = ?", (row.session_key, seq)
+    run(
+        connection,
+        "DELETE FROM past_text WHERE session_key = ? AND seq = ?",
+        (row.session_key, seq),
     )
     growth = _put_changed(connection, row, seq, body, is_deleted=True)
-    connection.execute(
+    run(
+        connection,
         "UPDATE session SET last_message_at = (SELECT created_at FROM message"
         " WHERE session_key = ?1 AND is_deleted = 0 ORDER BY seq DESC LIMIT 1)"
         " WHERE session_key = ?1",
@@ -206,7 +211,8 @@ def _put_changed(
     connection: apsw.Connection, row: SessionRow, seq: int, body: bytes, *, is_deleted: bool
 ) -> int:
     growth = bodies.replace_one(connection, row, seq, body)
-    connection.execute(
+    run(
+        connection,
         "UPDATE message SET changed_revision = ?, is_deleted = ? WHERE session_key = ? AND seq = ?",
         (row.revision + 1, is_deleted, row.session_key, seq),
     )

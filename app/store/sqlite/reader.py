@@ -17,6 +17,7 @@ from app.domain.identity import SessionKey, Version
 from app.errors import StoreUnavailableError
 from app.store.sqlite.connections import open_reader
 from app.store.sqlite.failures import translated, translated_failures
+from app.store.sqlite.statements import find_row, run
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Reader:
         if self._is_closed:
             raise StoreUnavailableError("The store is closed.")
         try:
-            row = self._inline.execute(_VERSION, key).fetchone()
+            row = find_row(self._inline, _VERSION, key)
         except apsw.Error as error:
             raise translated(error) from error
         return Version(*row) if row else None
@@ -87,8 +88,8 @@ class Reader:
 
 
 def _in_transaction(connection: apsw.Connection, query: Query[T]) -> T:
-    connection.execute("BEGIN")
+    run(connection, "BEGIN")
     try:
         return query(connection)
     finally:
-        connection.execute("COMMIT")
+        run(connection, "COMMIT")

@@ -11,6 +11,7 @@ import os
 import apsw
 
 from app.errors import StoreVersionError
+from app.store.sqlite.statements import find_row, pragma, run
 
 APPLICATION_ID = 0x43484644  # "CHFD", so that `file` and we know whose file this is
 SCHEMA_VERSION = 1
@@ -138,14 +139,14 @@ def prepare(connection: apsw.Connection, terms_version: int) -> None:
     Raises:
         StoreVersionError: the file is something else, or a newer Chatfold has written it.
     """
-    application_id = connection.pragma("application_id")
-    version = connection.pragma("user_version")
+    application_id = pragma(connection, "application_id")
+    version = pragma(connection, "user_version")
     if application_id == 0 and version == 0 and not _has_tables(connection):
-        connection.execute(_TABLES)
-        connection.execute("INSERT INTO meta VALUES ('marker_secret', ?)", (os.urandom(32),))
-        connection.execute("INSERT INTO meta VALUES ('terms_version', ?)", (terms_version,))
-        connection.pragma("application_id", APPLICATION_ID)
-        connection.pragma("user_version", SCHEMA_VERSION)
+        run(connection, _TABLES)
+        run(connection, "INSERT INTO meta VALUES ('marker_secret', ?)", (os.urandom(32),))
+        run(connection, "INSERT INTO meta VALUES ('terms_version', ?)", (terms_version,))
+        pragma(connection, "application_id", APPLICATION_ID)
+        pragma(connection, "user_version", SCHEMA_VERSION)
         return
     if application_id != APPLICATION_ID:
         raise StoreVersionError("The file is a SQLite database, but not one of Chatfold's.")
@@ -155,22 +156,21 @@ def prepare(connection: apsw.Connection, terms_version: int) -> None:
             " a newer Chatfold has written it, and only a newer one can open it."
         )
     if meta(connection, "terms_version") != terms_version:
-        connection.execute("INSERT INTO search_index (search_index) VALUES ('delete-all')")
-        connection.execute("DELETE FROM search_entry")
-        connection.execute("UPDATE session SET indexed_seq = 0, is_name_indexed = 0")
-        connection.execute(
-            "INSERT OR IGNORE INTO search_pending SELECT user_id, session_key FROM session"
+        run(connection, "INSERT INTO search_index (search_index) VALUES ('delete-all')")
+        run(connection, "DELETE FROM search_entry")
+        run(connection, "UPDATE session SET indexed_seq = 0, is_name_indexed = 0")
+        run(
+            connection,
+            "INSERT OR IGNORE INTO search_pending SELECT user_id, session_key FROM session",
         )
-        connection.execute(
-            "UPDATE meta SET value = ? WHERE name = 'terms_version'", (terms_version,)
-        )
+        run(connection, "UPDATE meta SET value = ? WHERE name = 'terms_version'", (terms_version,))
 
 
 def meta(connection: apsw.Connection, name: str) -> object:
     """A value that the file keeps about itself."""
-    row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    row = find_row(connection, "SELECT value FROM meta WHERE name = ?", (name,))
     return row[0] if row else None
 
 
 def _has_tables(connection: apsw.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is not None
+    return find_row(connection, "SELECT 1 FROM sqlite_schema LIMIT 1") is not None

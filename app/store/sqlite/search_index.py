@@ -16,7 +16,7 @@ from app.domain.page import Page, Position
 from app.domain.search import Phrase, SearchHit, SearchQuery, terms_of
 from app.store.sqlite import bodies
 from app.store.sqlite.session_row import SESSION_ROW, SessionRow
-from app.store.sqlite.statements import find_row, get_row, rows
+from app.store.sqlite.statements import find_row, get_row, rows, run
 
 NAME_SEQ = -1
 """The place that stands for a session's name."""
@@ -32,9 +32,7 @@ _CHANGES_OF_A_MERGE = 2
 
 def index_slice(connection: apsw.Connection) -> bool:
     """A chore: index some of what is pending; True where there may be more."""
-    pending = connection.execute(
-        "SELECT user_id, session_key FROM search_pending LIMIT 1"
-    ).fetchone()
+    pending = find_row(connection, "SELECT user_id, session_key FROM search_pending LIMIT 1")
     if pending is None:
         return False
     user_id, session_key = pending
@@ -45,7 +43,7 @@ def index_slice(connection: apsw.Connection) -> bool:
         (session_key,),
     )
     if found is None:
-        connection.execute("DELETE FROM search_pending WHERE session_key = ?", (session_key,))
+        run(connection, "DELETE FROM search_pending WHERE session_key = ?", (session_key,))
         return True
     row = SessionRow(*found[:7])
     is_name_indexed, created_at, lasting = found[7:]
@@ -66,12 +64,14 @@ def index_slice(connection: apsw.Connection) -> bool:
         message = ChatMessage.from_json(body)
         if not message.is_deleted:
             add_place(connection, user_id, session_key, seq, date, message.content)
-    connection.execute(
+    run(
+        connection,
         "UPDATE session SET indexed_seq = ?, is_name_indexed = 1 WHERE session_key = ?",
         (stop, session_key),
     )
     if stop == row.next_seq:
-        connection.execute(
+        run(
+            connection,
             "DELETE FROM search_pending WHERE user_id = ? AND session_key = ?",
             (user_id, session_key),
         )
@@ -87,10 +87,13 @@ def add_place(
     text: str,
 ) -> None:
     """Index one text."""
-    connection.execute(
-        "INSERT INTO search_entry VALUES (NULL, ?, ?, ?)", (session_key, seq, created_at)
+    run(
+        connection,
+        "INSERT INTO search_entry VALUES (NULL, ?, ?, ?)",
+        (session_key, seq, created_at),
     )
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO search_index (rowid, owner, terms) VALUES (?, ?, ?)",
         (connection.last_insert_rowid(), _owner(user_id), " ".join(terms_of(text))),
     )
@@ -101,7 +104,7 @@ def remove_place(connection: apsw.Connection, session_key: int, seq: int) -> Non
     statement = "DELETE FROM search_entry WHERE session_key = ? AND seq = ? RETURNING entry"
     row = find_row(connection, statement, (session_key, seq))
     if row is not None:
-        connection.execute("DELETE FROM search_index WHERE rowid = ?", row)
+        run(connection, "DELETE FROM search_index WHERE rowid = ?", row)
 
 
 def replace_place(
@@ -117,7 +120,8 @@ def replace_place(
 def merge_slice(connection: apsw.Connection, *, is_first: bool) -> bool:
     """Rewrite some of the index without what was removed from it; True while there is more."""
     changes_before = connection.total_changes()
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)",
         (-_MERGE_PAGES if is_first else _MERGE_PAGES,),
     )

@@ -38,13 +38,13 @@ from app.store.sqlite.headers import PreparedMessage, PreparedSession
 from app.store.sqlite.reader import Reader
 from app.store.sqlite.schema import check_library, meta, prepare
 from app.store.sqlite.session_row import SessionRow, find_session, get_session
-from app.store.sqlite.statements import get_row, rows
+from app.store.sqlite.statements import find_row, get_row, rows
 from app.store.sqlite.writer import Writer
 
 _SMALL_READ_BYTES = 256 * 1024
 """A session up to this size is read where it is asked for; a larger one in a thread."""
 
-_NOT_REACHED = (
+_NOT_REACHED: tuple[str, ...] = (
     "Backups and snapshots of the store's file that were taken earlier.",
     "Sectors that the file system or the drive has remapped or keeps in a journal of its own.",
     "Answers already sent, and caches of clients and proxies.",
@@ -349,16 +349,16 @@ class SQLiteStore:
         merge = partial(search_index.merge_slice, is_first=True)
         while await self._writer.run(merge):
             merge = partial(search_index.merge_slice, is_first=False)
-        not_reached = list(_NOT_REACHED)
+        not_reached = _NOT_REACHED
         if not await self._writer.empty_log():
-            not_reached.append("The write-ahead log, which a reader holds for now.")
-        return Erasure(sessions, messages, past_texts, tuple(not_reached))
+            not_reached += ("The write-ahead log, which a reader holds for now.",)
+        return Erasure(sessions, messages, past_texts, not_reached)
 
     # --- life -------------------------------------------------------------------------------
 
     async def check(self) -> None:
         def query(connection: apsw.Connection) -> None:
-            connection.execute("SELECT 1 FROM session LIMIT 1").fetchone()
+            find_row(connection, "SELECT 1 FROM session LIMIT 1")
 
         def work(_connection: apsw.Connection) -> None:
             """Nothing: taking the lock and the transaction is the test."""

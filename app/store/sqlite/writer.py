@@ -19,6 +19,7 @@ import apsw
 from app.errors import AppError, StoreBusyError, StoreUnavailableError
 from app.store.sqlite.connections import BUSY_TIMEOUT_MILLISECONDS, open_writer
 from app.store.sqlite.failures import translated, translated_failures
+from app.store.sqlite.statements import run
 from app.store.sqlite.write_lock import WriteLock
 
 T = TypeVar("T")
@@ -214,7 +215,7 @@ class Writer:
     def _try_transaction(self, jobs: Sequence[_Job]) -> bool:
         """Commit the jobs; False where one has failed after writing, and nothing is committed."""
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        run(connection, "BEGIN IMMEDIATE")
         try:
             for job in jobs:
                 changes_before = connection.total_changes()
@@ -229,12 +230,12 @@ class Writer:
                 except Exception as error:  # noqa: BLE001 - a defect in one job is its own
                     job.error = error
                 if job.error is not None and connection.total_changes() != changes_before:
-                    connection.execute("ROLLBACK")
+                    run(connection, "ROLLBACK")
                     return False
-            connection.execute("COMMIT")
+            run(connection, "COMMIT")
         except BaseException:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                run(connection, "ROLLBACK")
             raise
         return True
 
@@ -243,13 +244,13 @@ class Writer:
             return True
         try:
             for chore in self._chores:
-                self._connection.execute("BEGIN IMMEDIATE")
+                run(self._connection, "BEGIN IMMEDIATE")
                 try:
                     has_more = chore(self._connection)
-                    self._connection.execute("COMMIT")
+                    run(self._connection, "COMMIT")
                 except BaseException:
                     if self._connection.in_transaction:
-                        self._connection.execute("ROLLBACK")
+                        run(self._connection, "ROLLBACK")
                     raise
                 if has_more:
                     return True
