@@ -8,9 +8,9 @@ from typing import Protocol
 import pytest
 from hypothesis import settings
 
-from app.clock import Clock
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
+from app.store.sqlite.store import SQLiteStore
 from tests.fake_clock import FakeClock
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
@@ -24,17 +24,15 @@ class OpenStore(Protocol):
     async def __call__(self, name: str | None = None) -> SessionStore: ...
 
 
-async def open_memory(_folder: Path, _clock: Clock) -> SessionStore:
+async def open_memory(_folder: Path) -> SessionStore:
     return MemoryStore()
 
 
-async def open_sqlite(folder: Path, clock: Clock) -> SessionStore:
-    from app.store.sqlite.store import SQLiteStore  # noqa: PLC0415 - not there yet
-
-    return await SQLiteStore.open(folder / "chatfold.db", clock=clock)
+async def open_sqlite(folder: Path) -> SessionStore:
+    return await SQLiteStore.open(folder / "chatfold.db")
 
 
-StoreOpener = Callable[[Path, Clock], Awaitable[SessionStore]]
+StoreOpener = Callable[[Path], Awaitable[SessionStore]]
 
 STORES: dict[str, StoreOpener] = {"memory": open_memory, "sqlite": open_sqlite}
 """Every store there is, by how it is opened in a folder of its own."""
@@ -46,9 +44,7 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=list(STORES))
-async def open_store(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
-) -> AsyncIterator[OpenStore]:
+async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
     opener = STORES[request.param]
     opened: list[SessionStore] = []
     numbers = count()
@@ -56,7 +52,7 @@ async def open_store(
     async def open_(name: str | None = None) -> SessionStore:
         folder = tmp_path / (f"store-{next(numbers)}" if name is None else f"store-named-{name}")
         folder.mkdir(exist_ok=True)
-        store = await opener(folder, clock)
+        store = await opener(folder)
         opened.append(store)
         return store
 
