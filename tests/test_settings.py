@@ -191,8 +191,8 @@ def test_a_public_key_may_carry_its_line_breaks_escaped() -> None:
         (
             {"api_key_hashes": KEY_HASH.upper()},
             (
-                "CHATFOLD_API_KEY_HASHES: must list SHA-256 hashes of 64 lower-case hexadecimal digits "
-                "each."
+                "CHATFOLD_API_KEY_HASHES: must list SHA-256 hashes of 64 lower-case hexadecimal "
+                "digits each."
             ),
         ),
         (
@@ -205,29 +205,29 @@ def test_a_public_key_may_carry_its_line_breaks_escaped() -> None:
         (
             JWT,
             (
-                "CHATFOLD_AUTH=jwt needs exactly one of CHATFOLD_JWT_SECRET, CHATFOLD_JWT_PUBLIC_KEY "
-                "and CHATFOLD_JWT_JWKS_URL."
+                "CHATFOLD_AUTH=jwt needs exactly one of CHATFOLD_JWT_SECRET, "
+                "CHATFOLD_JWT_PUBLIC_KEY and CHATFOLD_JWT_JWKS_URL."
             ),
         ),
         (
             {**JWT, "jwt_secret": SECRET, "jwt_jwks_url": "https://issuer.example/keys"},
             (
-                "CHATFOLD_AUTH=jwt needs exactly one of CHATFOLD_JWT_SECRET, CHATFOLD_JWT_PUBLIC_KEY "
-                "and CHATFOLD_JWT_JWKS_URL."
+                "CHATFOLD_AUTH=jwt needs exactly one of CHATFOLD_JWT_SECRET, "
+                "CHATFOLD_JWT_PUBLIC_KEY and CHATFOLD_JWT_JWKS_URL."
             ),
         ),
         (
             {"auth": "jwt", "jwt_secret": SECRET, "jwt_issuer": "issuer"},
             (
-                "CHATFOLD_AUTH=jwt needs CHATFOLD_JWT_ISSUER and CHATFOLD_JWT_AUDIENCE, so that tokens "
-                "made for others do not count here."
+                "CHATFOLD_AUTH=jwt needs CHATFOLD_JWT_ISSUER and CHATFOLD_JWT_AUDIENCE, so that "
+                "tokens made for others do not count here."
             ),
         ),
         (
             {"store": "memory://", "workers": 2},
             (
-                "CHATFOLD_WORKERS must be 1 with the store memory://, which each worker would have for "
-                "itself."
+                "CHATFOLD_WORKERS must be 1 with the store memory://, which each worker would have "
+                "for itself."
             ),
         ),
         (
