@@ -122,7 +122,7 @@ class SessionService:
         """
         owner = ANONYMOUS if user_id is None else user_id
         now = self._clock.now()
-        fields = self._change(members, is_merge=False).outcome(_NEW_FIELDS)
+        fields = HeaderChange(members=members, at=now).outcome(_NEW_FIELDS)
         digest = None
         if idempotency_key is not None:
             digest = blake2b(
@@ -155,7 +155,7 @@ class SessionService:
             InvalidInputError: a member is unknown, or the outcome would break a rule.
             DocumentTooLargeError: the header would pass the store's limit.
         """
-        change = self._change(members, is_merge=is_merge)
+        change = HeaderChange(members=members, is_merge=is_merge, at=self._clock.now())
         return await self._store.change_header(key, change, precondition)
 
     async def delete(self, key: SessionKey, precondition: Precondition | None = None) -> None:
@@ -166,12 +166,6 @@ class SessionService:
         """
         await self._store.delete(key, self._clock.now(), precondition)
         self._cache.forget(key)
-
-    def _change(self, members: dict[str, Any], *, is_merge: bool) -> HeaderChange:
-        # Not validated here: the outcome is, member by member and with a pointer to each fault.
-        return HeaderChange.model_construct(
-            members=members, is_merge=is_merge, at=self._clock.now()
-        )
 
     # --- its messages -----------------------------------------------------------------------
 

@@ -1,0 +1,110 @@
+"""Bodies of requests: read under a limit, and parsed as strict JSON by one set of rules."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from app.domain.session import faults_of
+from app.errors import DocumentTooLargeError, Fault, InvalidInputError, MalformedJSONError
+
+T = TypeVar("T")
+
+_UNSUPPORTED_MEDIA_TYPE = 415
+_TOO_DEEP = "recursion limit exceeded"
+
+
+async def read_body(request: Request) -> bytes:
+    """The body, as long as it is JSON by its type and not too long.
+
+    A length that is announced is believed, so that too long a body is refused before it is sent.
+
+    Raises:
+        DocumentTooLargeError: it has more bytes than the settings let in.
+        HTTPException: 415, it is of another type, or of none. A page of another origin can make a
+            browser send those, but not JSON, without asking us first.
+    """
+    limit_bytes: int = request.app.state.settings.body_limit_bytes
+    content_type = b""
+    for name, value in request.scope["headers"]:
+        if name == b"content-length" and int(value) > limit_bytes:
+            raise DocumentTooLargeError("A request's body", limit_bytes, "bytes")
+        if name == b"content-type":
+            content_type = value
+    body = await _receive_all(request, limit_bytes)
+    if body and not _is_json(content_type):
+        raise HTTPException(_UNSUPPORTED_MEDIA_TYPE)
+    return body
+
+
+def parse_body(adapter: TypeAdapter[T], body: bytes) -> T:
+    """The body as a model.
+
+    Raises:
+        MalformedJSONError: it is not JSON in UTF-8.
+        InvalidInputError: it is, but not what is expected here.
+    """
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        if found["type"] == "json_invalid":
+            raise _malformed(found["msg"].removeprefix("Invalid JSON: ")) from None
+        raise InvalidInputError(*faults_of(error)) from None
+
+
+class JSONRoute(APIRoute):
+    """A route whose body FastAPI validates, after we have read and parsed it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, given a request with our ways of reading."""
+        handle = super().get_route_handler()
+
+        async def handle_json(request: Request) -> Response:
+            return await handle(_JSONRequest(request.scope, request.receive))
+
+        return handle_json
+
+
+class _JSONRequest(Request):
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            self._body = await read_body(self)
+        return self._body
+
+    async def json(self) -> Any:
+        try:
+            return from_json(await self.body(), allow_inf_nan=False)
+        except ValueError as error:
+            raise _malformed(str(error)) from None
+
+
+async def _receive_all(request: Request, limit_bytes: int) -> bytes:
+    received: list[bytes] = []
+    size_bytes = 0
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientDisconnect
+        received.append(message.get("body", b""))
+        size_bytes += len(received[-1])
+        if size_bytes > limit_bytes:
+            raise DocumentTooLargeError("A request's body", limit_bytes, "bytes")
+        if not message.get("more_body"):
+            return b"".join(received)
+
+
+def _is_json(content_type: bytes) -> bool:
+    media_type = content_type.partition(b";")[0].strip().lower()
+    return media_type == b"application/json" or media_type.endswith(b"+json")
+
+
+def _malformed(reason: str) -> InvalidInputError:
+    if reason.startswith(_TOO_DEEP):
+        return InvalidInputError(Fault("", "is nested too deeply"))
+    return MalformedJSONError(Fault("", reason))

@@ -1,0 +1,41 @@
+"""Pages on the wire: opaque cursors that fit one user's listing, and `Link` to the next page."""
+
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from app.domain.free_json import canonical_json
+from app.domain.page import Position, decode_cursor, encode_cursor
+
+
+class Listing:
+    """One listing of one user: its cursors fit neither another user nor other filters."""
+
+    def __init__(self, *identity: str | bool | None, kinds: tuple[type, ...]) -> None:
+        self._scope = canonical_json(identity).decode()
+        self._kinds = kinds
+
+    def position(self, cursor: str | None) -> Position | None:
+        """Where the page begins that a cursor names; None is the beginning.
+
+        Raises:
+            InvalidCursorError: the cursor was not made by this listing.
+        """
+        if cursor is None:
+            return None
+        return decode_cursor(cursor, scope=self._scope, kinds=self._kinds)
+
+    def cursor(self, position: Position | None) -> str | None:
+        """The cursor of a position."""
+        return None if position is None else encode_cursor(position, scope=self._scope)
+
+
+def page_link(request: Request, relation: str, **parameters: str | int) -> str:
+    """A `Link` value (RFC 8288): this request's target with some of its parameters replaced."""
+    kept = [
+        (name, value)
+        for name, value in request.query_params.multi_items()
+        if name not in parameters
+    ]
+    query = urlencode([*kept, *parameters.items()])
+    return f'<{request.scope["path"]}?{query}>; rel="{relation}"'

@@ -1,0 +1,150 @@
+"""What routes ask for, as Annotated aliases: who asks, whose session, which service."""
+
+import re
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Path, Query
+from starlette.requests import Request
+
+from app.api.auth import Authenticator, Principal
+from app.api.etags import precondition_of
+from app.api.paths import decode_id
+from app.domain.identity import SessionKey
+from app.domain.session import Precondition
+from app.errors import (
+    Fault,
+    InvalidInputError,
+    MessageNotFoundError,
+    SessionNotFoundError,
+    UserRequiredError,
+)
+from app.service.sessions import SessionService
+from app.service.users import UserService
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def session_service(request: Request) -> SessionService:
+    """The application's one service of sessions."""
+    return cast("SessionService", request.app.state.sessions)
+
+
+def user_service(request: Request) -> UserService:
+    """The application's one service of users."""
+    return cast("UserService", request.app.state.users)
+
+
+def authenticator(request: Request) -> Authenticator:
+    """The application's authenticator."""
+    return cast("Authenticator", request.app.state.authenticator)
+
+
+async def principal(request: Request) -> Principal:
+    """Who is asking; in open mode perhaps nobody."""
+    return await authenticator(request).principal(request)
+
+
+async def callers_user(request: Request) -> str:
+    """The user who is asking.
+
+    Raises:
+        UserRequiredError: the request does not say.
+    """
+    user_id = (await principal(request)).user_id
+    if user_id is None:
+        raise UserRequiredError
+    return user_id
+
+
+async def callers_session(
+    request: Request,
+    session_id: Annotated[
+        str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
+    ],
+) -> SessionKey:
+    """The session in the path, of the user who is asking.
+
+    Raises:
+        SessionNotFoundError: the path holds no id, or nobody is asking and nobody has this session.
+        UserRequiredError: nobody is asking, and several have it.
+    """
+    user_id = (await principal(request)).user_id
+    return await session_service(request).key_of(user_id, decode_session_id(session_id))
+
+
+def decode_session_id(segment: str) -> str:
+    """The id of a session in a segment of the path.
+
+    Raises:
+        SessionNotFoundError: it holds none.
+    """
+    session_id = decode_id(segment)
+    if session_id is None:
+        raise SessionNotFoundError(segment)
+    return session_id
+
+
+def message_in_path(
+    session_id: Annotated[str, Path()],
+    message_id: Annotated[
+        str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
+    ],
+) -> str:
+    """The id of the message in the path.
+
+    Raises:
+        MessageNotFoundError: the path holds no id.
+    """
+    decoded = decode_id(message_id)
+    if decoded is None:
+        raise MessageNotFoundError(decode_session_id(session_id), message_id)
+    return decoded
+
+
+def seen_versions(
+    request: Request,
+    if_match: Annotated[  # noqa: ARG001 - only for the document; all its lines are read together
+        str | None, Header(description="Write only if the session is at one of these ETags.")
+    ] = None,
+) -> Precondition | None:
+    """What `If-Match` asks.
+
+    Raises:
+        InvalidETagError: it holds no entity tags of ours.
+    """
+    return precondition_of(request)
+
+
+def idempotency_key_of(
+    idempotency_key: Annotated[
+        str | None, Header(description="1 to 255 visible ASCII characters; makes a retry safe.")
+    ] = None,
+) -> str | None:
+    """The `Idempotency-Key`.
+
+    Raises:
+        InvalidInputError: it is not 1 to 255 visible characters.
+    """
+    if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        raise InvalidInputError(Fault("Idempotency-Key", "must be 1 to 255 visible characters"))
+    return idempotency_key
+
+
+def named_user(
+    user_id: Annotated[
+        str | None,
+        Query(description="The user, in open mode; elsewhere it must agree with the credential."),
+    ] = None,
+    x_user_id: Annotated[str | None, Header(description="The same as a header.")] = None,
+) -> None:
+    """Document how any request may name its user; the authenticator reads both by itself."""
+
+
+Caller = Annotated[Principal, Depends(principal)]
+CallersUser = Annotated[str, Depends(callers_user)]
+CallersSession = Annotated[SessionKey, Depends(callers_session)]
+MessageInPath = Annotated[str, Depends(message_in_path)]
+SeenVersions = Annotated[Precondition | None, Depends(seen_versions)]
+IdempotencyKey = Annotated[str | None, Depends(idempotency_key_of)]
+Sessions = Annotated[SessionService, Depends(session_service)]
+Users = Annotated[UserService, Depends(user_service)]
