@@ -192,11 +192,13 @@ class Writer:
 
     def _commit(self, jobs: Sequence[_Job]) -> None:
         """Run all jobs in one transaction; those that fail are noted, the others stay."""
-        waiting = [job for job in jobs if not job.future.done()]
-        todo = [job for job in waiting if not job.is_between_commits]
+        waiting: Sequence[_Job] = jobs
         try:
             self._lock.acquire()
             try:
+                # Only now: who was told that it took too long must not find it done after all.
+                waiting = [job for job in jobs if not job.future.done()]
+                todo = [job for job in waiting if not job.is_between_commits]
                 while todo and not self._try_transaction(todo):
                     todo = [job for job in todo if job.error is None]
                 for job in waiting:
