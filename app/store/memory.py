@@ -90,6 +90,7 @@ class MemoryStore:
     # --- sessions ---------------------------------------------------------------------------
 
     async def insert(self, session: NewSession) -> SessionHeader:
+        entry = self._entry(session)
         existing = self._entries.get(session.key)
         if existing is not None:
             if (
@@ -98,7 +99,6 @@ class MemoryStore:
             ):
                 raise SessionExistsError(session.key.session_id)
             return existing.header
-        entry = self._entry(session)
         self._entries[session.key] = entry
         self._deleted.discard(session.key)
         self._made_anew.add(session.key)
@@ -207,9 +207,9 @@ class MemoryStore:
         at: datetime,
         precondition: Precondition | None = None,
     ) -> Appended:
-        entry = self._get(key)
         unplaced = [message.unplaced_json() for message in messages]
         self.limits.check_batch([len(one) for one in unplaced])
+        entry = self._get(key)
         seqs: list[int] = []
         fresh: dict[str, tuple[int, bytes]] = {}  # id → its place to be, its digest
         places: list[_Place] = []
