@@ -1,41 +1,45 @@
 """What all tests share: a clock that tests own, and every store behind one fixture."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from hypothesis import settings
 
-from app.store.memory import MemoryStore
 from app.store.port import SessionStore
-from app.store.sqlite.store import SQLiteStore
 from tests.fake_clock import FakeClock
+from tests.stores import STORES, StoreKind
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("wide", deadline=None, max_examples=2000)
 settings.load_profile("deterministic")
 
 
-class OpenStore(Protocol):
-    """Opens a store: a new one, or the one that had this name before where the store lasts."""
+class OpenStore:
+    """Opens stores of one kind: a new one, or the one of this name again where the kind lasts."""
 
-    async def __call__(self, name: str | None = None) -> SessionStore: ...
+    def __init__(self, kind: StoreKind, folder: Path) -> None:
+        self._kind = kind
+        self._folder = folder
+        self._numbers = count()
+        self._opened: list[tuple[SessionStore, Path]] = []
 
+    async def __call__(self, name: str | None = None) -> SessionStore:
+        folder = self._folder / (f"number-{next(self._numbers)}" if name is None else name)
+        folder.mkdir(exist_ok=True)
+        store = await self._kind.open(folder)
+        self._opened.append((store, folder))
+        return store
 
-async def open_memory(_folder: Path) -> SessionStore:
-    return MemoryStore()
+    async def settle(self) -> None:
+        """Wait until no opened store has anything left to do."""
+        for _, folder in self._opened:
+            await self._kind.settle(folder)
 
-
-async def open_sqlite(folder: Path) -> SessionStore:
-    return await SQLiteStore.open(folder / "chatfold.db")
-
-
-StoreOpener = Callable[[Path], Awaitable[SessionStore]]
-
-STORES: dict[str, StoreOpener] = {"memory": open_memory, "sqlite": open_sqlite}
-"""Every store there is, by how it is opened in a folder of its own."""
+    async def aclose(self) -> None:
+        for store, _ in self._opened:
+            await store.aclose()
 
 
 @pytest.fixture
@@ -45,20 +49,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture(params=list(STORES))
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
-    opener = STORES[request.param]
-    opened: list[SessionStore] = []
-    numbers = count()
-
-    async def open_(name: str | None = None) -> SessionStore:
-        folder = tmp_path / (f"store-{next(numbers)}" if name is None else f"store-named-{name}")
-        folder.mkdir(exist_ok=True)
-        store = await opener(folder)
-        opened.append(store)
-        return store
-
-    yield open_
-    for store in opened:
-        await store.aclose()
+    opener = OpenStore(STORES[request.param], tmp_path)
+    yield opener
+    await opener.aclose()
 
 
 @pytest.fixture

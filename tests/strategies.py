@@ -12,6 +12,8 @@ from tests.fake_clock import START, instant
 
 ANY_CHARACTER = st.characters(exclude_categories=["Cs"])
 CJK_CHARACTERS = "中文字典汉語東京日本人あいうえアイウ가나다한글\U00020000㐀豈"
+_TAGS = ("red", "green", "緑", "a.b", "\0", "\U0001f600", '"')
+_PROJECTS = ("p1", "p/2", "项目")
 AWKWARD_IDS = (
     "/",
     "a/b",
@@ -143,22 +145,27 @@ def instants() -> SearchStrategy[Any]:
     )
 
 
+def session_fields() -> SearchStrategy[dict[str, Any]]:
+    """What the owner of a session writes."""
+    return st.fixed_dictionaries({}, optional=_fields())
+
+
 def header_members() -> SearchStrategy[dict[str, Any]]:
     """Members of a header change that a PUT or a PATCH may name; some contradict each other."""
-    return st.fixed_dictionaries(
-        {},
-        optional={
-            "session_name": st.none() | search_texts(),
-            "status": st.sampled_from([status.value for status in SessionStatus]),
-            "is_active": st.booleans(),
-            "tags": st.lists(st.sampled_from(["red", "green", "緑", "a.b"]), max_size=3),
-            "is_pinned": st.booleans(),
-            "project_id": st.none() | st.sampled_from(["p1", "p/2", "项目"]),
-            "workspace_id": st.none() | st.sampled_from(["w1", "w2"]),
-            "context": free_json(),
-            "metadata": free_json(),
-        },
-    )
+    return st.fixed_dictionaries({}, optional={**_fields(), "is_active": st.booleans()})
+
+
+def _fields() -> dict[str, SearchStrategy[Any]]:
+    return {
+        "session_name": st.none() | search_texts() | st.just("100%_\0fold"),
+        "status": st.sampled_from([status.value for status in SessionStatus]),
+        "tags": st.lists(st.sampled_from(_TAGS), max_size=3),
+        "is_pinned": st.booleans(),
+        "project_id": st.none() | st.sampled_from(_PROJECTS),
+        "workspace_id": st.none() | st.sampled_from(["w1", "w2"]),
+        "context": free_json(),
+        "metadata": free_json(),
+    }
 
 
 def header_changes() -> SearchStrategy[HeaderChange]:
@@ -172,8 +179,9 @@ def list_filters() -> SearchStrategy[ListFilter]:
         ListFilter,
         status=st.none() | st.sampled_from(SessionStatus),
         is_active=st.none() | st.booleans(),
-        project_id=st.none() | st.sampled_from(["p1", "p/2", "项目", "absent"]),
-        tag=st.none() | st.sampled_from(["red", "green", "緑", "a.b", "absent"]),
+        project_id=st.none() | st.sampled_from([*_PROJECTS, "absent"]),
+        tag=st.none() | st.sampled_from([*_TAGS, "absent"]),
         is_pinned=st.none() | st.booleans(),
-        name_contains=st.none() | st.sampled_from(["fold", "E", "中", "ß", "%", "_", "absent"]),
+        name_contains=st.none()
+        | st.sampled_from(["fold", "E", "中", "ß", "%", "_", "\0", "absent"]),
     )

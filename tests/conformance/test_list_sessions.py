@@ -181,7 +181,7 @@ async def test_what_changes_nothing_moves_nothing(store: SessionStore) -> None:
 async def test_a_filter_shows_what_meets_every_condition(
     store: SessionStore, order: ListOrder, wanted: dict[str, Any], expected: list[str]
 ) -> None:
-    for name, fields in {
+    sessions: dict[str, dict[str, Any]] = {
         "active": {"session_name": "Straße 1", "project_id": "p1", "tags": ["red", "green"]},
         "archived": {
             "status": "archived",
@@ -197,7 +197,8 @@ async def test_a_filter_shows_what_meets_every_condition(
             "tags": ["red", 'with "quotes"'],
         },
         "plain": {},
-    }.items():
+    }
+    for name, fields in sessions.items():
         await store.insert(make_new_session(SessionKey(ADA, name), **fields))
         await store.insert(make_new_session(SessionKey(BOB, f"bob's {name}"), **fields))
 

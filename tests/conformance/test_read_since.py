@@ -1,5 +1,8 @@
 """`since` brings what was appended, edited or deleted after a version, and all where it must."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from app.domain.identity import Version
 from app.store.port import ReadSelection, SessionStore
 from tests.factories import KEY, make_edit, make_message, make_messages, make_new_session, make_put
@@ -114,7 +117,7 @@ async def test_replayed_news_rebuild_the_whole_session(store: SessionStore) -> N
     first = await store.read(KEY)
     copy = {message.seq: message for message in first.messages()}
     seen = first.version
-    steps = [
+    steps: list[Callable[[], Awaitable[Any]]] = [
         lambda: store.append(KEY, make_messages(3, first=3), at=START),
         lambda: store.edit_message(KEY, "m0", make_edit("edited")),
         lambda: store.delete_message(KEY, "m4", START),

@@ -97,7 +97,7 @@ def test_a_patched_header_shares_nothing_with_the_one_before() -> None:
 def test_null_in_a_patch_brings_back_the_default(name: str, value: Any, default: Any) -> None:
     header = make_header(**{name: value})
 
-    changed = header.changed(make_patch(**{name: None}))
+    changed = header.changed(HeaderChange(members={name: None}, is_merge=True, at=START))
 
     assert getattr(changed, name) == default
     assert changed.revision == 2
