@@ -132,8 +132,15 @@ def _checked_web_address(value: str) -> str:
     return value
 
 
-Day = Annotated[AwareDatetime, BeforeValidator(_midnight_of_a_date)]
-"""An aware instant; a bare date is its midnight in UTC."""
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie in the years 1 to 9999 in UTC") from None
+
+
+Day = Annotated[AwareDatetime, BeforeValidator(_midnight_of_a_date), AfterValidator(_in_utc)]
+"""An instant in UTC; a bare date is its midnight."""
 
 
 class Settings(BaseSettings):

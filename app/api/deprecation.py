@@ -1,15 +1,15 @@
 """Deprecated routes: they announce their end (RFC 9745, RFC 8594), count their callers, and end."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from typing import ClassVar
 
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from app.api.framing import ANSWER_HEADERS
 from app.api.metrics import Metrics
 from app.api.problems import problem_response
 from app.clock import Clock
@@ -17,23 +17,15 @@ from app.errors import EndpointSunsetError
 from app.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Deprecation:
-    """Since when an endpoint is deprecated, when it ends, and what takes its place."""
-
-    deprecated_at: datetime
-    sunset_at: datetime
-    successor: str
-
-    def announce(self, headers: MutableHeaders) -> None:
-        """Add what every answer of the endpoint says, errors included."""
-        for name, value in (
-            ("deprecation", f"@{int(self.deprecated_at.timestamp())}"),
-            ("sunset", format_datetime(self.sunset_at, usegmt=True)),
-            ("link", f'<{self.successor}>; rel="successor-version"'),
-        ):
-            if value not in headers.getlist(name):
-                headers.append(name, value)
+def announcement(
+    deprecated_at: datetime, sunset_at: datetime, successor: str
+) -> list[tuple[bytes, bytes]]:
+    """The headers that tell callers to move on: since when, until when, and where to."""
+    return [
+        (b"deprecation", b"@%d" % int(deprecated_at.timestamp())),
+        (b"sunset", format_datetime(sunset_at, usegmt=True).encode()),
+        (b"link", f'<{successor}>; rel="successor-version"'.encode()),
+    ]
 
 
 class DeprecatedRoute(APIRoute):
@@ -51,18 +43,12 @@ class DeprecatedRoute(APIRoute):
         settings: Settings = scope["app"].state.settings
         clock: Clock = scope["app"].state.clock
         metrics: Metrics = scope["app"].state.metrics
-        deprecation = Deprecation(
+        metrics.count_deprecated_call(self.path_format, Headers(scope=scope).get("user-agent", ""))
+        scope["state"][ANSWER_HEADERS] += announcement(
             settings.legacy_deprecated_at, settings.legacy_sunset, self.successor
         )
-
-        async def send_announced(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                deprecation.announce(MutableHeaders(raw=message["headers"]))
-            await send(message)
-
-        metrics.count_deprecated_call(self.path_format, Headers(scope=scope).get("user-agent", ""))
-        if clock.now() >= deprecation.sunset_at:
+        if clock.now() >= settings.legacy_sunset:
             ended = problem_response(Request(scope), EndpointSunsetError(self.successor))
-            await ended(scope, receive, send_announced)
+            await ended(scope, receive, send)
             return
-        await super().handle(scope, receive, send_announced)
+        await super().handle(scope, receive, send)

@@ -16,6 +16,9 @@ from app.api.problems import problem_response
 SLOW_SECONDS = 1.0
 """Requests that take longer are logged, whatever came of them."""
 
+ANSWER_HEADERS = "answer_headers"
+"""The name in a request's state of the headers that go with its answer, whatever that will be."""
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _STATUS_CLASSES = {number: f"{number}xx" for number in range(1, 6)} | {0: "aborted"}
 
@@ -41,16 +44,18 @@ class Framing:
             return
         started_at = perf_counter()
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        headers: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state[ANSWER_HEADERS] = headers
         token = current_request_id.set(request_id)
-        header = (b"x-request-id", request_id.encode())
         status = 0  # until an answer begins
 
         async def send_framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header]
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
         try:
@@ -62,7 +67,7 @@ class Framing:
             if status:
                 _log.exception("The request failed after its answer had begun.")
                 raise  # so that the server breaks the connection
-            # With a traceback in the log, under the request id that the problem carries.
+            _log.exception("The request failed unexpectedly.")
             await problem_response(Request(scope), error)(scope, receive, send_framed)
         finally:
             self._record(scope, status, perf_counter() - started_at)

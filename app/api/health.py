@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from app.api.metrics import CONTENT_TYPE, Metrics
+from app.errors import StoreError, StoreUnavailableError
 from app.store.port import SessionStore
 
 router = APIRouter(tags=["operations"])
@@ -23,11 +24,21 @@ async def get_health() -> Health:
     return Health()
 
 
-@router.get("/readyz", operation_id="get_readiness")
+@router.get(
+    "/readyz",
+    operation_id="get_readiness",
+    responses={503: {"description": "The store cannot be used; the problem says why."}},
+)
 async def get_readiness(request: Request) -> Health:
     """Whether the store can be read and written; a 503 problem says why not."""
     store: SessionStore = request.app.state.store
-    await store.check()
+    try:
+        await store.check()
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        # Damaged or too new: elsewhere an error of the server, here the answer to the question.
+        raise StoreUnavailableError(str(error)) from error
     return Health()
 
 

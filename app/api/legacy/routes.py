@@ -1,6 +1,6 @@
 """The legacy door: `/api/chat/history` and `/api/chat/message`, on session documents."""
 
-from typing import Annotated, Any, ClassVar, cast
+from typing import Annotated, ClassVar, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
@@ -10,10 +10,12 @@ from app.api.deprecation import DeprecatedRoute
 from app.api.legacy.mapping import clamped_limit, clamped_offset, draft_of, flat_message
 from app.api.legacy.schemas import FlatMessage, OptionalId, PostedFlatMessage
 from app.api.problems import problems
+from app.api.responses import READ_HEADERS, EncodedResponse
 from app.domain.free_json import encode_json
 from app.errors import (
     DocumentTooLargeError,
     EndpointSunsetError,
+    Fault,
     MalformedJSONError,
     MessageIdConflictError,
     SessionNotFoundError,
@@ -72,7 +74,8 @@ async def list_history(
         owned = await flat_messages.list_of_user(user_id, **window)
     else:
         raise UserRequiredError
-    return _json([flat_message(user_id, one.session_id, one.message) for one in owned])
+    flat = [flat_message(user_id, one.session_id, one.message) for one in owned]
+    return EncodedResponse(encode_json(flat), *READ_HEADERS)
 
 
 @router.post(
@@ -96,11 +99,12 @@ async def post_message(
 ) -> Response:
     """Store a message, and make its session where it has none."""
     user_id = authenticator(request).agreed_user(caller, posted.user_id)
-    key, message = await flat_messages.post(
-        user_id, posted.session_id, draft_of(posted), idempotency_key=idempotency_key
-    )
-    return _json(flat_message(key.user_id, key.session_id, message))
-
-
-def _json(body: Any) -> Response:
-    return Response(encode_json(body), media_type="application/json")
+    try:
+        key, message = await flat_messages.post(
+            user_id, posted.session_id, draft_of(posted), idempotency_key=idempotency_key
+        )
+    except MessageIdConflictError as error:
+        # The service counts messages in a list; here the message itself was the body.
+        error.faults = [Fault("/id", fault.detail) for fault in error.faults]
+        raise
+    return EncodedResponse(encode_json(flat_message(key.user_id, key.session_id, message)))
