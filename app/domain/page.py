@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
+from app.domain.free_json import encode_json
 from app.errors import InvalidCursorError
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ class Page(Generic[T]):
 
 def encode_cursor(position: Position, *, scope: str) -> str:
     """An opaque text for a position; `scope` names the listing, its user and its filters."""
-    payload = json.dumps([_fingerprint(scope), *position], separators=(",", ":")).encode()
+    payload = encode_json([_fingerprint(scope), *position])
     return base64.urlsafe_b64encode(payload).rstrip(b"=").decode()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import apsw
+from pydantic_core import from_json
 
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import Version
@@ -177,19 +178,21 @@ def list_page(
     for condition, value in _conditions(wanted):
         conditions.append(condition)
         values.append(value)
-    found = list(
-        rows(
+    found = [
+        summary
+        for (summary,) in rows(
             connection,
-            f"SELECT CAST({_SUMMARY} || '}}' AS BLOB), {column}, id FROM session"
+            f"SELECT CAST({_SUMMARY} || '}}' AS BLOB) FROM session"
             f" WHERE {' AND '.join(conditions)}"
             f" ORDER BY {column} {direction}, id {direction} LIMIT ?",
             (*values, limit + 1),
         )
-    )
-    return Page(
-        tuple(row[0] for row in found[:limit]),
-        (found[limit - 1][1], found[limit - 1][2]) if len(found) > limit else None,
-    )
+    ]
+    if len(found) <= limit:
+        return Page(tuple(found), None)
+    # Taken from the JSON, since two more columns would cost more than all the rest of a page.
+    last = from_json(found[limit - 1])
+    return Page(tuple(found[:limit]), (last[column], last["id"]))
 
 
 def _conditions(wanted: ListFilter) -> Iterable[tuple[str, Value]]:

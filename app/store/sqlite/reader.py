@@ -13,11 +13,10 @@ from typing import TypeVar
 
 import apsw
 
-from app.domain.identity import SessionKey, Version
 from app.errors import StoreUnavailableError
 from app.store.sqlite.connections import open_reader
-from app.store.sqlite.failures import translated, translated_failures
-from app.store.sqlite.statements import find_row, run
+from app.store.sqlite.failures import translated_failures
+from app.store.sqlite.statements import run
 
 T = TypeVar("T")
 
@@ -25,7 +24,6 @@ Query = Callable[[apsw.Connection], T]
 """Reads, in one transaction, so that all it sees is of one moment; holds nothing open after."""
 
 _THREADS = 4
-_VERSION = "SELECT generation, revision FROM session WHERE user_id = ? AND id = ?"
 
 
 class Reader:
@@ -40,22 +38,17 @@ class Reader:
         with translated_failures():
             self._inline = self._open()
 
-    def run_inline(self, query: Query[T]) -> T:
-        """Run a query that a key or a limit bounds, here and now."""
+    def run_inline(self, query: Query[T], *, is_one_statement: bool = False) -> T:
+        """Run a query that a key or a limit bounds, here and now.
+
+        One statement is a transaction of its own and need not be put into another.
+        """
         if self._is_closed:
             raise StoreUnavailableError("The store is closed.")
         with translated_failures():
+            if is_one_statement:
+                return query(self._inline)
             return _in_transaction(self._inline, query)
-
-    def find_version(self, key: SessionKey) -> Version | None:
-        """The version of a session; one statement, which is a transaction of its own."""
-        if self._is_closed:
-            raise StoreUnavailableError("The store is closed.")
-        try:
-            row = find_row(self._inline, _VERSION, key)
-        except apsw.Error as error:
-            raise translated(error) from error
-        return Version(*row) if row else None
 
     async def run(self, query: Query[T]) -> T:
         """Run a query in a thread."""

@@ -11,6 +11,7 @@ from app.store.sqlite.statements import find_row
 SESSION_ROW = "session_key, generation, revision, next_seq, sealed_seq, indexed_seq, size_bytes"
 """The columns of a `SessionRow`, in its order."""
 
+_VERSION_BY_KEY = "SELECT generation, revision FROM session WHERE user_id = ? AND id = ?"
 _BY_KEY = f"SELECT {SESSION_ROW} FROM session WHERE user_id = ? AND id = ?"
 
 
@@ -30,6 +31,12 @@ class SessionRow:
     def version(self) -> Version:
         """The session's state."""
         return Version(self.generation, self.revision)
+
+
+def find_version(connection: apsw.Connection, key: SessionKey) -> Version | None:
+    """The session's version, or None where it is absent."""
+    row = find_row(connection, _VERSION_BY_KEY, key)
+    return Version(*row) if row else None
 
 
 def find_session(connection: apsw.Connection, key: SessionKey) -> SessionRow | None:

@@ -37,7 +37,7 @@ from app.store.sqlite.failures import translated_failures
 from app.store.sqlite.headers import PreparedMessage, PreparedSession
 from app.store.sqlite.reader import Reader
 from app.store.sqlite.schema import check_library, meta, prepare
-from app.store.sqlite.session_row import SessionRow, find_session, get_session
+from app.store.sqlite.session_row import SessionRow, find_session, find_version, get_session
 from app.store.sqlite.statements import find_row, get_row, rows
 from app.store.sqlite.writer import Writer
 
@@ -129,7 +129,10 @@ class SQLiteStore:
         return await self._writer.run(work)
 
     async def find_version(self, key: SessionKey) -> Version | None:
-        return self._reader.find_version(key)
+        def query(connection: apsw.Connection) -> Version | None:
+            return find_version(connection, key)
+
+        return self._reader.run_inline(query, is_one_statement=True)
 
     async def read(self, key: SessionKey, selection: ReadSelection = WHOLE) -> EncodedSession:
         def query(connection: apsw.Connection) -> EncodedSession | None:
@@ -184,7 +187,7 @@ class SQLiteStore:
 
         # A filter may pass over any number of sessions; without one the limit bounds the work.
         if filter == NO_FILTER:
-            return self._reader.run_inline(query)
+            return self._reader.run_inline(query, is_one_statement=True)
         return await self._reader.run(query)
 
     async def list_keys(
@@ -206,7 +209,7 @@ class SQLiteStore:
             statement = "SELECT user_id FROM session WHERE id = ? ORDER BY user_id LIMIT ?"
             return [user_id for (user_id,) in rows(connection, statement, (session_id, limit))]
 
-        return self._reader.run_inline(query)
+        return self._reader.run_inline(query, is_one_statement=True)
 
     async def find_deleted(self, keys: Sequence[SessionKey]) -> set[SessionKey]:
         def query(connection: apsw.Connection) -> set[SessionKey]:
