@@ -1,0 +1,143 @@
+"""Tally: one outcome per record, counted, with examples, and handed on to an observer."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.domain.folding import Finding, Reason, Refusal, SourceMessage
+from app.domain.identity import SessionKey
+from app.errors import MigrationError
+from app.formats.port import FaultyRecord
+
+EXAMPLE_LIMIT = 1000
+"""How many examples of each reason a report keeps; the text form shows the first few."""
+
+
+class OutcomeKind(StrEnum):
+    """What became of a record."""
+
+    FOLDED = "folded"
+    SKIPPED = "skipped"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a record that was not plainly folded."""
+
+    position: int
+    kind: OutcomeKind
+    code: str
+    """Of a `Reason`; of a `Finding` where the record was folded."""
+    detail: str | None = None
+    user_id: str | None = None
+    session_id: str | None = None
+    message_id: str | None = None
+    kept_position: int | None = None
+    """Of the record that holds the message id."""
+
+
+Observer = Callable[[Outcome], None]
+"""Is told every outcome that is not plain, in no particular order."""
+
+
+def ignore(_outcome: Outcome) -> None:
+    """Observe nothing."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The outcomes of one run or plan so far."""
+
+    observer: Observer = ignore
+    read: int = 0
+    folded: int = 0
+    reasons: Counter[Reason] = field(default_factory=Counter[Reason])
+    findings: Counter[Finding] = field(default_factory=Counter[Finding])
+    examples: dict[str, list[Outcome]] = field(default_factory=dict[str, list[Outcome]])
+    """By code, at most `EXAMPLE_LIMIT` each."""
+
+    @property
+    def skipped(self) -> int:
+        """Records that were left out without loss."""
+        return sum(count for reason, count in self.reasons.items() if reason.is_skip)
+
+    @property
+    def rejected(self) -> int:
+        """Records that could not be folded."""
+        return sum(count for reason, count in self.reasons.items() if not reason.is_skip)
+
+    def count_folded(self, key: SessionKey, records: Iterable[SourceMessage]) -> None:
+        """Note records that are messages of the session now."""
+        for record in records:
+            self.folded += 1
+            if record.findings:
+                for finding in Finding(record.findings):
+                    self.findings[finding] += 1
+                    self._note(_outcome(OutcomeKind.FOLDED, finding.code, key, record))
+
+    def refuse_faulty(self, record: FaultyRecord) -> None:
+        """Note a record that cannot be placed."""
+        self._refuse(record.reason, record.position, detail=record.detail)
+
+    def refuse_ownerless(self, session_id: str, record: SourceMessage, reason: Reason) -> None:
+        """Note a record whose user is not known."""
+        self._refuse(reason, record.position, session_id=session_id, message_id=record.id or None)
+
+    def refuse(self, key: SessionKey, refusal: Refusal) -> None:
+        """Note a record that did not become a message of its session."""
+        self._refuse(
+            refusal.reason,
+            refusal.record.position,
+            user_id=key.user_id,
+            session_id=key.session_id,
+            message_id=refusal.record.id or None,
+            kept_position=refusal.kept_position,
+        )
+
+    def check_balance(self) -> None:
+        """Pass if every record that was read has one outcome.
+
+        Raises:
+            MigrationError: one has none or several, which is a defect of ours.
+        """
+        if self.read != self.folded + self.skipped + self.rejected:
+            raise MigrationError(
+                f"The counts do not add up: {self.read:,} records were read,"
+                f" {self.folded:,} folded, {self.skipped:,} skipped, {self.rejected:,} rejected."
+            )
+
+    def _refuse(
+        self,
+        reason: Reason,
+        position: int,
+        *,
+        detail: str | None = None,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        message_id: str | None = None,
+        kept_position: int | None = None,
+    ) -> None:
+        self.reasons[reason] += 1
+        kind = OutcomeKind.SKIPPED if reason.is_skip else OutcomeKind.REJECTED
+        self._note(
+            Outcome(position, kind, reason, detail, user_id, session_id, message_id, kept_position)
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        self.observer(outcome)
+        kept = self.examples.setdefault(outcome.code, [])
+        if len(kept) < EXAMPLE_LIMIT:
+            kept.append(outcome)
+
+
+def _outcome(kind: OutcomeKind, code: str, key: SessionKey, record: SourceMessage) -> Outcome:
+    return Outcome(
+        record.position,
+        kind,
+        code,
+        user_id=key.user_id,
+        session_id=key.session_id,
+        message_id=record.id or None,
+    )

@@ -1,0 +1,165 @@
+"""Plan: what will become of each record and why, by the predicates of a run; writes nothing."""
+
+from collections import Counter
+from contextlib import closing
+from time import monotonic
+from typing import Any, cast
+
+from pydantic_core import from_json
+
+from app.domain.folding import Refusal, folded_session
+from app.domain.identity import SessionKey, new_generation
+from app.domain.instants import instant_text
+from app.domain.message import NewMessage
+from app.domain.session import NewSession
+from app.formats.line_source import LineSource
+from app.store.port import SessionStore
+from migrations.folds import Part, SourceSample, folded_sessions, read_source
+from migrations.job import Job
+from migrations.outcomes import Observer, Tally, ignore
+from migrations.progress import Progress, SilentProgress
+from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
+from migrations.spool import Spool
+from migrations.targets import look_at_target
+
+TIMED_MESSAGES = 2000
+"""How many messages are stored in a scratch store to see how long it takes."""
+
+_SHOWN_CHARACTERS = 300
+_SHOWN_MESSAGES = 2
+
+
+async def plan(
+    job: Job,
+    source: LineSource,
+    store: SessionStore,
+    scratch: SessionStore,
+    *,
+    progress: Progress | None = None,
+    observer: Observer = ignore,
+) -> PlanReport:
+    """Say what a run would do. `scratch` is a store like the real one, that is thrown away after.
+
+    A message whose id the store's session has already counts as folded, whatever it says: only an
+    append compares contents.
+
+    Raises:
+        SourceError: the source cannot be read.
+        StoreError: the store cannot.
+    """
+    began_at_seconds = monotonic()
+    progress = progress or SilentProgress()
+    tally = Tally(observer)
+    sample = SourceSample()
+    planning = _Planning(job, store, tally, sample)
+    with closing(Spool()) as spool:
+        with source:
+            await read_source(job, source, spool, tally, progress, sample)
+        progress.begin("folding", tally.read - tally.rejected)
+        for key, parts in folded_sessions(
+            spool, tally, message_limit_bytes=store.limits.message_bytes
+        ):
+            for is_later, part in enumerate(parts):
+                await planning.look_at(key, part, is_later=bool(is_later))
+            done = tally.folded + tally.skipped
+            progress.advance(done, done)
+    tally.check_balance()
+    read_and_fold_seconds = monotonic() - began_at_seconds
+    store_seconds = await _seconds_to_store(scratch, planning.timed, planning.messages_to_add)
+    return PlanReport(
+        job=job.name,
+        source=source.name,
+        records=record_counts(tally, source.blank_lines),
+        sessions=session_counts(planning.sessions),
+        messages_to_add=planning.messages_to_add,
+        samples=planning.samples,
+        estimated_run_seconds=read_and_fold_seconds + store_seconds,
+    )
+
+
+class _Planning:
+    """Looks at folded sessions as a run would, and remembers what to tell."""
+
+    def __init__(self, job: Job, store: SessionStore, tally: Tally, sample: SourceSample) -> None:
+        self.sessions: Counter[SessionState] = Counter()
+        self.messages_to_add = 0
+        self.samples: list[Sample] = []
+        self.timed: list[NewSession] = []
+        self._timed_messages = 0
+        self._format = job.format
+        self._store = store
+        self._tally = tally
+        self._sample = sample
+
+    async def look_at(self, key: SessionKey, part: Part, *, is_later: bool) -> None:
+        """Count one part of a session."""
+        target, header = await look_at_target(self._store, self._format, key)
+        if target.refusal is not None:
+            state = SessionState.REFUSED
+            for record in part.records:
+                self._tally.refuse(key, Refusal(record, target.refusal, None))
+        else:
+            self._tally.count_folded(key, part.records)
+            missing = len(part.messages)
+            state = SessionState.CREATED
+            if header is not None:
+                known = await self._known_ids(key)
+                missing = sum(message.id not in known for message in part.messages)
+                state = SessionState.COMPLETED if missing else SessionState.UNCHANGED
+            self.messages_to_add += missing
+        if not is_later:
+            self.sessions[state] += 1
+            self._keep_samples(key, part)
+
+    async def _known_ids(self, key: SessionKey) -> set[str]:
+        stored = await self._store.read(key)
+        messages = cast("list[dict[str, Any]]", from_json(b"[%s]" % (stored.messages_json or b"")))
+        return {message["id"] for message in messages}
+
+    def _keep_samples(self, key: SessionKey, part: Part) -> None:
+        is_sample = key.session_id in self._sample.records
+        if not is_sample and self._timed_messages >= TIMED_MESSAGES:
+            return
+        session = folded_session(key, self._format.name, part.messages, generation=new_generation())
+        if self._timed_messages < TIMED_MESSAGES:
+            self.timed.append(session)
+            self._timed_messages += len(part.messages)
+        if is_sample:
+            records = self._sample.records.pop(key.session_id)
+            before = [_shown(record.raw.decode()) for record in records]
+            self.samples.append(Sample(before, _shown_session(session)))
+
+
+async def _seconds_to_store(
+    scratch: SessionStore, timed: list[NewSession], message_count: int
+) -> float:
+    if not timed:
+        return 0.0
+    began_at_seconds = monotonic()
+    await scratch.insert_absent(timed)
+    seconds = monotonic() - began_at_seconds
+    return seconds * message_count / sum(len(session.messages) for session in timed)
+
+
+def _shown_session(session: NewSession) -> dict[str, Any]:
+    return {
+        "user_id": session.key.user_id,
+        "id": session.key.session_id,
+        "created_at": instant_text(session.created_at),
+        "updated_at": instant_text(session.updated_at),
+        "message_count": len(session.messages),
+        "messages": [_shown_message(message) for message in session.messages[:_SHOWN_MESSAGES]],
+    }
+
+
+def _shown_message(message: NewMessage) -> dict[str, str]:
+    return {
+        "id": message.id,
+        "created_at": instant_text(message.created_at),
+        "message_type": message.message_type,
+        "content": _shown(message.content),
+    }
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"

@@ -1,0 +1,252 @@
+"""Reports: what a plan, a run or a verification found, for people and for programs."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from app.domain.folding import Reason
+from migrations.outcomes import Outcome, Tally
+
+_SHOWN_EXAMPLES = 3
+
+
+class SessionState(StrEnum):
+    """What a run does with a session."""
+
+    CREATED = "created"
+    COMPLETED = "completed"
+    """It was ours and lacked messages."""
+    UNCHANGED = "unchanged"
+    """It was ours and had them all."""
+    REFUSED = "refused"
+    """Its place is another's, or its user deleted it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordCounts:
+    """The records of a source: read = folded + skipped + rejected."""
+
+    read: int
+    folded: int
+    skipped: int
+    rejected: int
+    blank_lines: int
+    """Lines that held nothing, and are no records."""
+    reasons: Mapping[str, int]
+    """Why records were skipped or rejected, by code."""
+    findings: Mapping[str, int]
+    """What was odd about records that were folded, by code."""
+    examples: Mapping[str, Sequence[Outcome]]
+    """By code, in no particular order."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run did."""
+
+    job: str
+    source: str
+    seconds: float
+    records: RecordCounts
+    sessions: Mapping[str, int]
+    """By `SessionState`."""
+    messages_added: int
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether someone should look: a record was rejected."""
+        return self.records.rejected > 0
+
+    def to_text(self) -> str:
+        """For people."""
+        rate = self.records.read / max(self.seconds, 0.001)
+        return _joined(
+            [
+                f"{self.job} run of {self.source}: {self.seconds:.1f} s, {rate:,.0f} records/s",
+                *_record_lines(self.records),
+                "sessions: " + _listed(self.sessions),
+                f"messages added: {self.messages_added:,}",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A session before and after, cut short."""
+
+    before: Sequence[str]
+    """Its first records, as they are."""
+    after: Mapping[str, Any]
+    """Key, dates, count, and the first messages as they will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanReport:
+    """What a run would do."""
+
+    job: str
+    source: str
+    records: RecordCounts
+    sessions: Mapping[str, int]
+    messages_to_add: int
+    samples: Sequence[Sample]
+    estimated_run_seconds: float
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether someone should look before a run: a record would be rejected."""
+        return self.records.rejected > 0
+
+    def to_text(self) -> str:
+        """For people."""
+        lines = [
+            f"{self.job} plan of {self.source}; nothing was written",
+            *_record_lines(self.records),
+            "sessions: " + _listed(self.sessions),
+            f"messages to add: {self.messages_to_add:,}",
+            f"a run will take about {self.estimated_run_seconds:.1f} s",
+        ]
+        for sample in self.samples:
+            lines.append("sample, before:")
+            lines.extend(f"    {record}" for record in sample.before)
+            lines.append("sample, after:")
+            lines.append(f"    {json.dumps(sample.after, ensure_ascii=False)}")
+        return _joined(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in the store that is not as the source says."""
+
+    code: str
+    user_id: str
+    session_id: str
+    detail: str
+    message_id: str | None = None
+    position: int | None = None
+    """Of the record in the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """How source and store compare."""
+
+    job: str
+    source: str
+    seconds: float
+    records_read: int
+    sessions_expected: int
+    messages_expected: int
+    sessions_equal: int
+    """Every count, hash, order, date, type and metadata as the source says."""
+    differences: Mapping[str, int]
+    """By code."""
+    examples: Sequence[Difference]
+    written_since: Sequence[Mapping[str, str]]
+    """Sessions that users wrote to after the fold; compared up to their folded part."""
+    deleted_since: Sequence[Mapping[str, str]]
+    not_ours: Sequence[Mapping[str, str]]
+    """Sessions whose place another maker's session has; not compared."""
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether there is a difference."""
+        return bool(self.differences)
+
+    def to_text(self) -> str:
+        """For people."""
+        lines = [
+            f"{self.job} verify of {self.source}: {self.seconds:.1f} s",
+            f"records read: {self.records_read:,}",
+            f"sessions expected: {self.sessions_expected:,}; equal: {self.sessions_equal:,}",
+            f"messages expected: {self.messages_expected:,}",
+            "differences: " + (_listed(self.differences) or "none"),
+        ]
+        for example in self.examples:
+            message = f", message {example.message_id!r}" if example.message_id else ""
+            line = f", line {example.position}" if example.position else ""
+            lines.append(
+                f"    {example.code}: user {example.user_id!r}, session {example.session_id!r}"
+                f"{message}{line}: {example.detail}"
+            )
+        for title, sessions in (
+            ("written to since, compared up to the folded part", self.written_since),
+            ("deleted by their users since", self.deleted_since),
+            ("not made by this job, not compared", self.not_ours),
+        ):
+            if sessions:
+                lines.append(f"{title}: {len(sessions):,}")
+                lines.extend(f"    {one['session_id']!r} of {one['user_id']!r}" for one in sessions)
+        return _joined(lines)
+
+
+Report = RunReport | PlanReport | VerifyReport
+
+
+def to_json(report: Report) -> str:
+    """For programs: the report's fields, and whether someone should look."""
+    return json.dumps({**asdict(report), "has_findings": report.has_findings}, ensure_ascii=False)
+
+
+def record_counts(tally: Tally, blank_lines: int) -> RecordCounts:
+    """The tally of a source that has been read to its end."""
+    return RecordCounts(
+        read=tally.read,
+        folded=tally.folded,
+        skipped=tally.skipped,
+        rejected=tally.rejected,
+        blank_lines=blank_lines,
+        reasons={str(reason): count for reason, count in sorted(tally.reasons.items())},
+        findings={finding.code: count for finding, count in sorted(tally.findings.items())},
+        examples=tally.examples,
+    )
+
+
+def session_counts(states: Mapping[SessionState, int]) -> dict[str, int]:
+    """Every state, zeros included."""
+    return {str(state): states.get(state, 0) for state in SessionState}
+
+
+def _record_lines(records: RecordCounts) -> Iterator[str]:
+    yield (
+        f"records read: {records.read:,} = {records.folded:,} folded"
+        f" + {records.skipped:,} skipped + {records.rejected:,} rejected"
+        f" (blank lines: {records.blank_lines:,})"
+    )
+    for code, count in records.reasons.items():
+        kind = "skipped" if Reason(code).is_skip else "rejected"
+        yield f"{kind}, {code}: {count:,}"
+        yield from _example_lines(records.examples.get(code, ()), count)
+    for code, count in records.findings.items():
+        yield f"folded, {code}: {count:,}"
+        yield from _example_lines(records.examples.get(code, ()), count)
+
+
+def _example_lines(examples: Sequence[Outcome], count: int) -> Iterator[str]:
+    for example in examples[:_SHOWN_EXAMPLES]:
+        named = [
+            f"{label} {value!r}"
+            for label, value in (
+                ("session", example.session_id),
+                ("user", example.user_id),
+                ("message", example.message_id),
+            )
+            if value is not None
+        ]
+        if example.kept_position is not None:
+            named.append(f"kept is line {example.kept_position}")
+        if example.detail is not None:
+            named.append(example.detail)
+        yield f"    line {example.position}: {', '.join(named)}"
+    if count > _SHOWN_EXAMPLES:
+        yield f"    and {count - _SHOWN_EXAMPLES:,} more (--outcomes FILE names every one)"
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {code}" for code, count in counts.items())
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,184 @@
+"""Runner: source → fold → store, in bounded memory; run again, it only adds what is missing."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from time import monotonic
+
+from app.domain.folding import Reason, Refusal, folded_session
+from app.domain.identity import SessionKey, new_generation
+from app.domain.message import NewMessage
+from app.domain.session import NewSession
+from app.errors import MessageIdConflictError, SessionNotFoundError
+from app.formats.line_source import LineSource
+from app.store.port import SessionStore
+from migrations.folds import Part, folded_sessions, read_source
+from migrations.job import Job
+from migrations.outcomes import Observer, Tally, ignore
+from migrations.progress import Progress, SilentProgress
+from migrations.report import RunReport, SessionState, record_counts, session_counts
+from migrations.spool import PART_RECORDS, Spool
+from migrations.targets import look_at_target
+
+BATCH_MESSAGES = 2000
+BATCH_BYTES = 4 * 1024 * 1024
+"""What goes to the store in one call: whole sessions, together about this much of the source."""
+
+
+async def run(
+    job: Job,
+    source: LineSource,
+    store: SessionStore,
+    *,
+    progress: Progress | None = None,
+    observer: Observer = ignore,
+    part_records: int = PART_RECORDS,
+) -> RunReport:
+    """Fold a source into a store.
+
+    Sessions that an earlier run of the job stored are completed where messages are missing, and
+    left alone otherwise, whatever their users have done to them since. An interruption, even a
+    kill, leaves whole sessions, or beginnings of those longer than `part_records`.
+
+    Raises:
+        SourceError: the source cannot be read; nothing was stored.
+        StoreError: the store failed; what is stored is whole, and the run may be repeated.
+    """
+    began_at_seconds = monotonic()
+    progress = progress or SilentProgress()
+    tally = Tally(observer)
+    with closing(Spool(part_records=part_records)) as spool:
+        with source:
+            await read_source(job, source, spool, tally, progress)
+        storing = _Storing(job, store, tally, progress)
+        progress.begin("folding", tally.read - tally.rejected)
+        sessions = folded_sessions(
+            spool,
+            tally,
+            message_limit_bytes=store.limits.message_bytes,
+            part_records=part_records,
+        )
+        for key, parts in sessions:
+            for is_later, part in enumerate(parts):
+                if is_later:
+                    await storing.add_to_stored(key, part)
+                else:
+                    await storing.add_session(key, part)
+        await storing.finish()
+    tally.check_balance()
+    return RunReport(
+        job=job.name,
+        source=source.name,
+        seconds=monotonic() - began_at_seconds,
+        records=record_counts(tally, source.blank_lines),
+        sessions=session_counts(storing.sessions),
+        messages_added=storing.messages_added,
+    )
+
+
+class _Storing:
+    """Brings folded sessions to the store; one batch is being stored while the next is folded."""
+
+    def __init__(self, job: Job, store: SessionStore, tally: Tally, progress: Progress) -> None:
+        self.sessions: Counter[SessionState] = Counter()
+        self.messages_added = 0
+        self._format = job.format
+        self._store = store
+        self._tally = tally
+        self._progress = progress
+        self._batch: list[tuple[NewSession, Part]] = []
+        self._batched_messages = 0
+        self._batched_bytes = 0
+        self._under_way: asyncio.Task[None] | None = None
+        self._newest_state: SessionState | None = None  # of the session that was stored last
+
+    async def add_session(self, key: SessionKey, part: Part) -> None:
+        """Take a session's first part, which is all there is of nearly all sessions."""
+        session = folded_session(key, self._format.name, part.messages, generation=new_generation())
+        self._batch.append((session, part))
+        self._batched_messages += len(part.messages)
+        self._batched_bytes += sum(record.size_bytes for record in part.records)
+        if self._batched_messages >= BATCH_MESSAGES or self._batched_bytes >= BATCH_BYTES:
+            await self._store_batch()
+
+    async def add_to_stored(self, key: SessionKey, part: Part) -> None:
+        """Take a later part of the session whose first part was taken last."""
+        await self.finish()
+        state = await self._complete(key, part)
+        if state is SessionState.COMPLETED and self._newest_state is SessionState.UNCHANGED:
+            self.sessions[SessionState.UNCHANGED] -= 1
+            self._count(state)
+
+    async def finish(self) -> None:
+        """Return once everything taken so far is stored."""
+        await self._store_batch()
+        await self._wait()
+
+    async def _store_batch(self) -> None:
+        await self._wait()
+        if self._batch:
+            self._under_way = asyncio.create_task(self._insert(self._batch))
+            self._batch = []
+            self._batched_messages = 0
+            self._batched_bytes = 0
+            await asyncio.sleep(0)  # lets the store begin before we go on with folding
+
+    async def _wait(self) -> None:
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            await under_way
+
+    async def _insert(self, batch: Sequence[tuple[NewSession, Part]]) -> None:
+        are_stored = await self._store.insert_absent([session for session, _ in batch])
+        for (session, part), is_stored in zip(batch, are_stored, strict=True):
+            if is_stored:
+                self._tally.count_folded(session.key, part.records)
+                self.messages_added += len(part.messages)
+                self._count(SessionState.CREATED)
+            else:
+                self._count(await self._complete(session.key, part))
+        done = self._tally.folded + self._tally.skipped
+        self._progress.advance(done, done)
+
+    async def _complete(self, key: SessionKey, part: Part) -> SessionState:
+        """Add to an existing session what it lacks, if it is one of ours."""
+        target, header = await look_at_target(self._store, self._format, key)
+        # What is free now was there a moment ago, or had a deletion marker.
+        refusal = Reason.DELETED_BY_USER if header is None else target.refusal
+        messages, records = list(part.messages), list(part.records)
+        while messages and refusal is None:
+            count = self._batch_length(messages)
+            try:
+                await self._store.append(key, messages[:count], at=messages[count - 1].created_at)
+            except MessageIdConflictError as conflict:
+                del messages[conflict.index]
+                record = records.pop(conflict.index)
+                self._tally.refuse(key, Refusal(record, Reason.CONFLICTING_ID, None))
+            except SessionNotFoundError:
+                refusal = Reason.DELETED_BY_USER
+            else:
+                self._tally.count_folded(key, records[:count])
+                del messages[:count], records[:count]
+        if header is None or refusal is not None:
+            for record in records:
+                self._tally.refuse(key, Refusal(record, refusal or Reason.DELETED_BY_USER, None))
+            return SessionState.REFUSED
+        _, header_after = await look_at_target(self._store, self._format, key)
+        added = header_after.next_seq - header.next_seq if header_after else 0
+        self.messages_added += added
+        return SessionState.COMPLETED if added else SessionState.UNCHANGED
+
+    def _batch_length(self, messages: Sequence[NewMessage]) -> int:
+        """How many of the next messages one append may take."""
+        limits = self._store.limits
+        size_bytes = 0
+        for count, message in enumerate(messages[: limits.batch_messages]):
+            size_bytes += len(message.unplaced_json())
+            if count and size_bytes > limits.batch_bytes:
+                return count
+        return min(len(messages), limits.batch_messages)
+
+    def _count(self, state: SessionState) -> None:
+        self.sessions[state] += 1
+        self._newest_state = state
