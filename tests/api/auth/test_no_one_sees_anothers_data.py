@@ -1,0 +1,270 @@
+"""Law 7: on every route of the OpenAPI document, another user's data is absent or forbidden."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pytest
+from httpx import AsyncClient, Response
+
+from app.domain.identity import SessionKey
+from app.main import create_app
+from app.settings import Settings
+from app.store.port import SessionStore
+from tests.api.auth.credentials import (
+    API_KEY,
+    api_key_settings,
+    jwt_settings,
+    settings,
+    token,
+)
+from tests.api.serving import client_of
+from tests.factories import ADA, BOB, make_edit, make_message, make_new_session
+from tests.fake_clock import FakeClock, instant
+
+ADAS = [SessionKey(ADA, "adas-session"), SessionKey(ADA, "adas/other session")]
+SECRET_WORD = "marmalade"  # noqa: S105 - what only Ada's data holds
+WITHOUT_CREDENTIAL = {"get_health", "get_readiness", "get_metrics"}
+MERGE_PATCH = "application/merge-patch+json"
+
+BODIES: Mapping[str, Any] = {
+    "create_session": {"id": "adas-session", "session_name": "stolen"},
+    "set_session_fields": {"session_name": "stolen"},
+    "merge_session_fields": {"session_name": "stolen"},
+    "append_messages": {"content": "stolen", "user_id": "ada"},
+    "edit_message": {"content": "stolen"},
+    "legacy_post_message": {"content": "stolen", "session_id": "adas-session"},
+}
+"""A valid body for each operation that takes one."""
+
+QUERIES: Mapping[str, str] = {
+    "search": f"q={SECRET_WORD}",
+    "list_sessions": f"q={SECRET_WORD}&tag={SECRET_WORD}",
+    "legacy_list_history": "limit=1000",
+}
+
+
+class Operation(NamedTuple):
+    """One route of the document, with Ada's ids in its path."""
+
+    id: str
+    method: str
+    path: str
+    has_ids: bool
+    has_body: bool
+
+    async def call(self, client: AsyncClient, query: str = "", **headers: str) -> Response:
+        if self.has_body:
+            headers["Content-Type"] = (
+                MERGE_PATCH if self.id == "merge_session_fields" else "application/json"
+            )
+        queries = "&".join(part for part in (QUERIES.get(self.id, ""), query) if part)
+        return await client.request(
+            self.method,
+            f"{self.path}?{queries}",
+            json=BODIES[self.id] if self.has_body else None,
+            headers=headers,
+        )
+
+
+def operations() -> list[Operation]:
+    """All operations of the document, the same in every mode of authentication."""
+    document = create_app(settings(), None, FakeClock()).openapi()  # type: ignore[arg-type] # not called
+    found = [
+        Operation(
+            id=operation["operationId"],
+            method=method.upper(),
+            path=path.replace("{session_id}", "adas-session").replace("{message_id}", "adas-m1"),
+            has_ids="{" in path,
+            has_body="requestBody" in operation,
+        )
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    # What empties Bob's own house comes last, so that there is something to see before.
+    return sorted(found, key=lambda operation: operation.id == "erase_user")
+
+
+async def fill(store: SessionStore) -> None:
+    for key in ADAS:
+        messages = [make_message(f"adas-m{number}", SECRET_WORD) for number in range(3)]
+        await store.insert(
+            make_new_session(
+                key,
+                messages=messages,
+                session_name=SECRET_WORD,
+                tags=[SECRET_WORD],
+                context={"a": SECRET_WORD},
+            )
+        )
+        await store.edit_message(key, "adas-m1", make_edit(f"more {SECRET_WORD}"))
+        await store.delete_message(key, "adas-m2", instant(1))
+    await store.insert(make_new_session(SessionKey(BOB, "bobs"), messages=[make_message("bobs-m")]))
+
+
+async def all_of_adas(store: SessionStore) -> list[Any]:
+    """Everything that the store keeps for Ada, byte for byte."""
+    return [
+        [(await store.read(key)).to_json() for key in ADAS],
+        [await store.list_past_texts(key, "adas-m1") for key in ADAS],
+        (await store.list_summaries(ADA)).items,
+        await store.stats(ADA),
+    ]
+
+
+def as_user(mode: str, user_id: str) -> tuple[Settings, dict[str, str]]:
+    """The settings of a mode, and the headers by which a user asks in it."""
+    match mode:
+        case "jwt":
+            return jwt_settings(), {"Authorization": f"Bearer {token(sub=user_id)}"}
+        case "api_key":
+            return api_key_settings(), {"X-API-Key": API_KEY, "X-User-Id": user_id}
+        case _:
+            return settings(), {"X-User-Id": user_id}
+
+
+def test_every_operation_that_takes_a_body_has_one_here() -> None:
+    taking = {operation.id for operation in operations() if operation.has_body}
+
+    assert taking == set(BODIES)
+
+
+def test_the_walk_meets_routes_with_ids_and_without() -> None:
+    walked = operations()
+
+    assert sum(operation.has_ids for operation in walked) >= 10
+    assert sum(not operation.has_ids for operation in walked) >= 10
+
+
+@pytest.mark.parametrize("mode", ["jwt", "api_key", "open"])
+async def test_ids_of_another_user_are_not_found_on_any_route(
+    mode: str, store: SessionStore, clock: FakeClock
+) -> None:
+    await fill(store)
+    before = await all_of_adas(store)
+    configured, headers = as_user(mode, BOB)
+
+    async with client_of(configured, store, clock) as client:
+        statuses = {
+            operation.id: (await operation.call(client, **headers)).status_code
+            for operation in operations()
+            if operation.has_ids
+        }
+
+    assert statuses == dict.fromkeys(statuses, 404)
+    assert await all_of_adas(store) == before
+
+
+@pytest.mark.parametrize("mode", ["jwt", "api_key", "open"])
+async def test_nothing_of_another_user_is_in_any_answer(
+    mode: str, store: SessionStore, clock: FakeClock
+) -> None:
+    await fill(store)
+    before = await all_of_adas(store)
+    configured, headers = as_user(mode, BOB)
+
+    async with client_of(configured, store, clock) as client:
+        answers = {
+            operation.id: await operation.call(client, **headers) for operation in operations()
+        }
+
+    for operation_id, answer in answers.items():
+        assert SECRET_WORD not in answer.text, operation_id
+        assert "adas-m1" not in answer.text or answer.status_code == 404, operation_id
+    assert answers["erase_user"].status_code == 200
+    assert await all_of_adas(store) == before
+
+
+@pytest.mark.parametrize("header", [{}, {"X-User-Id": ADA}])
+async def test_naming_another_user_is_forbidden_on_every_route(
+    header: dict[str, str], store: SessionStore, clock: FakeClock
+) -> None:
+    await fill(store)
+    before = await all_of_adas(store)
+    configured, headers = as_user("jwt", BOB)
+    query = "" if header else "user_id=ada"
+
+    async with client_of(configured, store, clock) as client:
+        statuses = {
+            operation.id: (await operation.call(client, query, **headers, **header)).status_code
+            for operation in operations()
+            if operation.id not in WITHOUT_CREDENTIAL
+        }
+
+    assert statuses == dict.fromkeys(statuses, 403)
+    assert await all_of_adas(store) == before
+    assert (await store.stats(BOB)).message_count == 1
+
+
+@pytest.mark.parametrize("mode", ["jwt", "api_key"])
+async def test_without_a_credential_no_route_lets_anyone_in(
+    mode: str, store: SessionStore, clock: FakeClock
+) -> None:
+    await fill(store)
+    before = await all_of_adas(store)
+    configured, _ = as_user(mode, ADA)
+
+    async with client_of(configured, store, clock) as client:
+        answers = {
+            operation.id: await operation.call(client, "user_id=ada") for operation in operations()
+        }
+
+    for operation_id, answer in answers.items():
+        if operation_id in WITHOUT_CREDENTIAL:
+            assert answer.status_code == 200, operation_id
+        else:
+            assert answer.status_code == 401, operation_id
+            assert answer.headers["www-authenticate"].startswith("Bearer"), operation_id
+        assert SECRET_WORD not in answer.text, operation_id
+    assert await all_of_adas(store) == before
+
+
+@pytest.mark.parametrize("mode", ["jwt", "api_key", "open"])
+async def test_the_owner_is_let_in_where_others_are_not(
+    mode: str, store: SessionStore, clock: FakeClock
+) -> None:
+    await fill(store)
+    configured, headers = as_user(mode, ADA)
+    reading = [operation for operation in operations() if operation.method == "GET"]
+
+    async with client_of(configured, store, clock) as client:
+        answers = {operation.id: await operation.call(client, **headers) for operation in reading}
+
+    assert {answer.status_code for answer in answers.values()} == {200}
+    assert SECRET_WORD in answers["read_session"].text
+    assert SECRET_WORD in answers["search"].text
+
+
+async def test_the_legacy_door_knows_no_session_of_another_user(
+    store: SessionStore, clock: FakeClock
+) -> None:
+    await fill(store)
+    before = await all_of_adas(store)
+    configured, headers = as_user("jwt", BOB)
+
+    async with client_of(configured, store, clock) as client:
+        history = await client.get(
+            "/api/chat/history", params={"session_id": "adas-session"}, headers=headers
+        )
+        posted = await client.post(
+            "/api/chat/message",
+            json={"content": "stolen", "session_id": "adas-session", "user_id": "ada"},
+            headers=headers,
+        )
+
+    assert history.status_code == 404
+    assert posted.status_code == 403
+    assert await all_of_adas(store) == before
+
+
+async def test_the_document_says_which_credential_is_needed() -> None:
+    for mode, schemes in (("jwt", ["bearer"]), ("api_key", ["api_key", "bearer"]), ("open", [])):
+        configured, _ = as_user(mode, ADA)
+        app = create_app(configured, None, FakeClock())  # type: ignore[arg-type] # never called
+
+        document = app.openapi()
+
+        assert sorted(document["components"].get("securitySchemes", {})) == schemes
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                named = [name for scheme in operation.get("security", []) for name in scheme]
+                assert named == (schemes if path.startswith("/api/") else [])
