@@ -43,7 +43,9 @@ def serving_app() -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        store = await open_store(settings.store)
+        store = await open_store(
+            settings.store, write_timeout_seconds=settings.write_timeout_seconds
+        )
         try:
             _connect(app, settings, store, clock)
             yield

@@ -9,8 +9,10 @@ from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
 
 
-async def open_store(url: str) -> SessionStore:
+async def open_store(url: str, *, write_timeout_seconds: float = 10.0) -> SessionStore:
     """The store that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`.
+
+    A write that has not been done after `write_timeout_seconds` is answered as busy.
 
     Raises:
         ConfigurationError: the URL names no store that we have.
@@ -18,7 +20,9 @@ async def open_store(url: str) -> SessionStore:
     """
     match urlsplit(url).scheme:
         case "sqlite":
-            return await SQLiteStore.open(sqlite_path(url))
+            return await SQLiteStore.open(
+                sqlite_path(url), write_timeout_seconds=write_timeout_seconds
+            )
         case "memory":
             return MemoryStore()
         case _:
