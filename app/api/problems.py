@@ -45,6 +45,15 @@ FAULTS_SHOWN_LIMIT = 100
 _DETAIL_LIMIT_CHARACTERS = 2000
 _RETRY_AFTER_SECONDS = 1
 
+BODY_PROBLEMS = (
+    MalformedJSONError,
+    DocumentTooLargeError,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
+"""What any route with a body may meet."""
+
+_EVERYWHERE = (InvalidInputError, AuthenticationError, PermissionDeniedError, StoreUnavailableError)
+
 _STATUSES: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     RevisionMismatchError: HTTPStatus.PRECONDITION_FAILED,
@@ -106,22 +115,23 @@ def status_of(error: type[Exception]) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
-    """What a route's `responses=` says of the errors it may raise, and of those that all may."""
-    by_status: dict[int, list[type[AppError]]] = {}
-    for error in (*errors, *_EVERYWHERE):
-        by_status.setdefault(status_of(error).value, []).append(error)
+def problems(*kinds: type[AppError] | HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """What a route's `responses=` says of errors it may meet, and of those that all may."""
+    by_status: dict[int, list[str]] = {}
+    for kind in (*kinds, *_EVERYWHERE):
+        if isinstance(kind, HTTPStatus):
+            by_status.setdefault(kind.value, []).append(f"`{kind.name.lower()}`: {kind.phrase}")
+        else:
+            status = status_of(kind).value
+            by_status.setdefault(status, []).append(f"`{kind.code}`: {kind.title}")
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
-            "description": "; ".join(f"`{one.code}`: {one.title}" for one in kinds),
+            "description": "; ".join(descriptions),
             "content": {MEDIA_TYPE: {"schema": schema}},
         }
-        for status, kinds in sorted(by_status.items())
+        for status, descriptions in sorted(by_status.items())
     }
-
-
-_EVERYWHERE = (InvalidInputError, AuthenticationError, PermissionDeniedError, StoreUnavailableError)
 
 
 def problem_response(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """The three routes that carry nearly all traffic: the whole read, the append, the list."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Query
@@ -32,7 +33,7 @@ from app.api.dependencies import (
 )
 from app.api.direct import DirectRoute, parse_parameters
 from app.api.etags import is_known, precondition_of
-from app.api.problems import problems
+from app.api.problems import BODY_PROBLEMS, problems
 from app.api.responses import (
     READ_HEADERS,
     EmptyResponse,
@@ -43,13 +44,11 @@ from app.api.responses import (
 from app.domain.free_json import encode_json
 from app.domain.session import ChatSession
 from app.errors import (
-    DocumentTooLargeError,
     Fault,
     InvalidCursorError,
     InvalidETagError,
     InvalidInputError,
     LimitExceededError,
-    MalformedJSONError,
     MessageIdConflictError,
     ParentNotFoundError,
     RevisionMismatchError,
@@ -117,13 +116,12 @@ def _parameters_of_append(
     responses=problems(
         SessionNotFoundError,
         RevisionMismatchError,
-        MalformedJSONError,
+        *BODY_PROBLEMS,
         InvalidETagError,
         UserRequiredError,
         MessageIdConflictError,
         ParentNotFoundError,
         LimitExceededError,
-        DocumentTooLargeError,
     ),
     dependencies=[Depends(_parameters_of_append)],
 )
@@ -152,17 +150,24 @@ async def append_messages(request: Request) -> Response:
             precondition=precondition,
         )
     except InvalidInputError as error:
-        if not is_list:
-            # The service counts messages in a list; here the message itself was the body.
-            error.faults = [
-                Fault(fault.pointer.removeprefix("/0"), fault.detail) for fault in error.faults
-            ]
+        error.faults = _faults_in_body(error, posted, is_list=is_list)
         raise
     return EncodedResponse(
         b'{"messages":[%s]}' % b",".join(appended.messages_json),
         etag_header(appended.version),
         status_code=201,
     )
+
+
+def _faults_in_body(
+    error: InvalidInputError, posted: Sequence[PostedMessage], *, is_list: bool
+) -> Sequence[Fault]:
+    """The service's faults, which count messages in a list, as places of what was sent."""
+    if isinstance(error, MessageIdConflictError) and posted[error.index].id is None:
+        return [Fault("Idempotency-Key", "was used here before, with another content")]
+    if is_list:
+        return error.faults
+    return [Fault(fault.pointer.removeprefix("/0"), fault.detail) for fault in error.faults]
 
 
 def _parameters_of_list(wanted: Annotated[SessionList, Query()]) -> None:

@@ -23,7 +23,7 @@ from app.api.dependencies import (
     Sessions,
     named_user,
 )
-from app.api.problems import problems
+from app.api.problems import BODY_PROBLEMS, problems
 from app.api.responses import (
     READ_HEADERS,
     EmptyResponse,
@@ -33,9 +33,7 @@ from app.api.responses import (
 )
 from app.domain.message import ChatMessage
 from app.errors import (
-    DocumentTooLargeError,
     InvalidETagError,
-    MalformedJSONError,
     MessageNotFoundError,
     RevisionMismatchError,
     SessionNotFoundError,
@@ -79,7 +77,7 @@ async def list_messages(
     "/{message_id}",
     operation_id="edit_message",
     response_model=ChatMessage,
-    responses=problems(*_GUARDED, MalformedJSONError, DocumentTooLargeError),
+    responses=problems(*_GUARDED, *BODY_PROBLEMS),
 )
 async def edit_message(
     key: CallersSession,

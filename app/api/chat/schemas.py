@@ -11,11 +11,11 @@ from app.domain.message import ChatMessage, MessageType
 from app.domain.session import SessionStatus, SessionSummary
 from app.store.port import MESSAGE_PAGE_LIMIT, PAGE_LIMIT, ListOrder
 
-INTEGER_LIMIT = 2**63 - 1
-"""The largest place that any store can be asked for."""
+PLACE_LIMIT = 2**53 - 1
+"""The largest integer that every reader of JSON keeps (RFC 8259 §6), far beyond any session."""
 
-Place = Annotated[int, Field(ge=0, le=INTEGER_LIMIT)]
-PlaceBefore = Annotated[int, Field(ge=-1, le=INTEGER_LIMIT)]
+Place = Annotated[int, Field(ge=0, le=PLACE_LIMIT)]
+PlaceBefore = Annotated[int, Field(ge=-1, le=PLACE_LIMIT)]
 
 
 class _Body(BaseModel):

@@ -19,7 +19,7 @@ from app.api.dependencies import (
     named_user,
 )
 from app.api.paths import encode_id
-from app.api.problems import problems
+from app.api.problems import BODY_PROBLEMS, problems
 from app.api.responses import (
     READ_HEADERS,
     EmptyResponse,
@@ -30,9 +30,7 @@ from app.api.responses import (
 from app.domain.identity import SessionKey
 from app.domain.session import ChatSession, Precondition, SessionHeader
 from app.errors import (
-    DocumentTooLargeError,
     InvalidETagError,
-    MalformedJSONError,
     RevisionMismatchError,
     SessionExistsError,
     SessionNotFoundError,
@@ -49,11 +47,12 @@ router = APIRouter(
 _CHANGE_PROBLEMS = problems(
     SessionNotFoundError,
     RevisionMismatchError,
-    MalformedJSONError,
+    *BODY_PROBLEMS,
     InvalidETagError,
     UserRequiredError,
-    DocumentTooLargeError,
 )
+
+_CHANGE_SCHEMA = {"schema": {"$ref": "#/components/schemas/SessionChange"}}
 
 
 @router.post(
@@ -61,7 +60,7 @@ _CHANGE_PROBLEMS = problems(
     operation_id="create_session",
     status_code=201,
     response_model=ChatSession,
-    responses=problems(SessionExistsError, MalformedJSONError, DocumentTooLargeError),
+    responses=problems(SessionExistsError, *BODY_PROBLEMS),
 )
 async def create_session(
     request: Request,
@@ -104,6 +103,7 @@ async def set_session_fields(
     operation_id="merge_session_fields",
     response_model=SessionHeader,
     responses=_CHANGE_PROBLEMS,
+    openapi_extra={"requestBody": {"content": {"application/merge-patch+json": _CHANGE_SCHEMA}}},
 )
 async def merge_session_fields(
     key: CallersSession, body: SessionChange, precondition: SeenVersions, sessions: Sessions

@@ -1,0 +1,45 @@
+"""A client of the whole service, in this process, on every store."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.main import create_app
+from app.settings import Settings
+from app.store.port import SessionStore
+from tests.fake_clock import FakeClock
+
+SETTINGS = Settings(store="memory://", body_limit_bytes=10 * 1024 * 1024)
+
+
+@pytest.fixture
+def app(store: SessionStore, clock: FakeClock) -> FastAPI:
+    return create_app(SETTINGS, store, clock)
+
+
+@pytest.fixture
+async def anyone(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client that says nothing of who it is."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://chatfold.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def ada(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://chatfold.test", headers={"X-User-Id": "ada"}
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def bob(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://chatfold.test", headers={"X-User-Id": "bob"}
+    ) as client:
+        yield client
