@@ -1,7 +1,7 @@
 """MemoryStore: the contract in its plainest form; other stores are compared with it.
 
-Messages are kept encoded, so that nothing handed in or out is aliased. Nothing here awaits, so each
-method is atomic on its event loop by construction.
+Messages are kept encoded and headers are copied, so that nothing handed in or out is aliased.
+Nothing here awaits, so each method is atomic on its event loop by construction.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -98,11 +98,11 @@ class MemoryStore:
                 or session.creation_digest != existing.creation_digest
             ):
                 raise SessionExistsError(session.key.session_id)
-            return existing.header
+            return existing.header.model_copy(deep=True)
         self._entries[session.key] = entry
         self._deleted.discard(session.key)
         self._made_anew.add(session.key)
-        return entry.header
+        return entry.header.model_copy(deep=True)
 
     async def insert_absent(self, sessions: Sequence[NewSession]) -> list[bool]:
         entries = [self._entry(session) for session in sessions]
@@ -141,8 +141,8 @@ class MemoryStore:
         entry = self._guarded(key, precondition)
         changed = entry.header.changed(change)
         self.limits.check_header(changed.size_bytes())
-        entry.header = changed
-        return changed
+        entry.header = changed.model_copy(deep=True)
+        return changed.model_copy(deep=True)
 
     async def delete(
         self, key: SessionKey, at: datetime, precondition: Precondition | None = None
@@ -300,7 +300,7 @@ class MemoryStore:
         place = self._get(key).place_of(message_id)
         if place.message.is_deleted:
             raise MessageNotFoundError(key.session_id, message_id)
-        return list(place.past_texts)
+        return [past.model_copy(deep=True) for past in place.past_texts]
 
     # --- across a user's sessions -----------------------------------------------------------
 
@@ -391,7 +391,7 @@ class MemoryStore:
             unplaced = message.unplaced_json()
             self.limits.check_batch([len(unplaced)])
             places.append(_Place(placed_json(seq, unplaced), message.digest(), revision=1))
-        return _Entry(header, session.creation_digest, places, seq_of)
+        return _Entry(header.model_copy(deep=True), session.creation_digest, places, seq_of)
 
     def _get(self, key: SessionKey) -> _Entry:
         if key not in self._entries:
