@@ -90,6 +90,18 @@ async def test_those_who_wait_together_share_one_sync(tmp_path: Path, events: li
     await writer.aclose()
 
 
+async def test_only_the_owner_may_read_what_is_made(path: Path) -> None:
+    store = await SQLiteStore.open(path)
+    await store.check()
+
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert set(modes.values()) == {0o600}
+    assert {"chats.db", "chats.db-wal", "chats.db-shm", "chats.db.lock"} <= set(modes)
+    await store.aclose()
+
+
 async def test_the_folder_is_synced_when_the_file_is_made(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from app.domain.message import MessageEdit
 from app.domain.search import parse_query
 from app.domain.session import HeaderChange
+from app.errors import CorruptDocumentError
 from app.store.sqlite import store as store_module
 from app.store.sqlite.store import SQLiteStore
 from tests.factories import ADA, BOB, KEY, make_message, make_new_session
@@ -77,6 +78,29 @@ async def test_indexed_texts_that_change_are_found_as_they_are_now(
     await _until_empty(path, "search_pending")
     assert await _found(store, "plum") == []
     assert await _found(store, "quince") == [("session", 0), ("session", None)]
+
+
+async def test_a_damaged_session_does_not_keep_the_others_from_the_index(
+    store: SQLiteStore, path: Path
+) -> None:
+    await store.insert(make_new_session(messages=[make_message("m0", "plum")]))
+    await _until_empty(path, "search_pending")
+    connection = apsw.Connection(str(path))
+    connection.execute("UPDATE run SET body = x'00'")
+    connection.execute("UPDATE session SET indexed_seq = 0")
+    connection.execute("INSERT INTO search_pending SELECT user_id, session_key FROM session")
+    connection.close()
+    bobs = KEY._replace(user_id=BOB)
+
+    await store.insert(make_new_session(bobs, messages=[make_message("m0", "plum")]))
+
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        while _count(path, "search_pending") > 1:  # noqa: ASYNC110 - another thread empties it
+            await asyncio.sleep(0.01)
+    found = (await store.search(BOB, parse_query("plum"))).items
+    assert [hit.session_id for hit in found] == ["session"]
+    with pytest.raises(CorruptDocumentError):
+        await store.search(ADA, parse_query("plum"))
 
 
 async def test_a_deleted_session_is_swept_up(store: SQLiteStore, path: Path) -> None:

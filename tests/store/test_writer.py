@@ -1,6 +1,8 @@
 """The writer's promise: one commit for many, and no job's failure is another's."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -71,6 +73,27 @@ async def test_a_job_whose_caller_has_gone_is_not_begun(writer: Writer) -> None:
     await writer.run(_adding("stays"))
 
     assert await writer.run(_notes) == ["stays"]
+
+
+async def test_what_is_done_is_let_go_of_long_before_its_deadline(writer: Writer) -> None:
+    class Large:
+        """Stands for the bytes that a job carries."""
+
+    large = Large()
+    is_alive = weakref.ref(large)
+
+    def work(_connection: apsw.Connection, carried: Large = large) -> str:
+        return type(carried).__name__
+
+    del large
+    await writer.run(work)
+    del work
+
+    await writer.run(_notes)
+    await writer.run(_notes)
+    gc.collect()
+
+    assert is_alive() is None
 
 
 async def test_closing_commits_what_waits(path: Path) -> None:

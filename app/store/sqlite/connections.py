@@ -26,13 +26,23 @@ def open_writer(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_reader(path: Path) -> apsw.Connection:
+def open_reader(path: Path, *, busy_timeout_milliseconds: int) -> apsw.Connection:
     """A connection that cannot write."""
     # Opened for writing, since a reader of a WAL file keeps its marks in shared memory.
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     _configure(connection)
+    connection.set_busy_timeout(busy_timeout_milliseconds)
     pragma(connection, "query_only", 1)
     return connection
+
+
+def make_file(path: Path) -> None:
+    """Make an empty file that only its owner may read, in a folder that lasts.
+
+    SQLite gives its log and its shared memory the permissions of the file.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def sync_folder(path: Path) -> None:

@@ -6,7 +6,7 @@ is a keyed hash: it answers "was this deleted?" and can tell nobody what.
 """
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import apsw
 
@@ -61,13 +61,11 @@ def delete_session(connection: apsw.Connection, row: SessionRow) -> None:
 
 
 def sweep_slice(connection: apsw.Connection) -> bool:
-    """A chore: remove some of what deleted sessions have left; True where there may be more."""
+    """A chore: remove some of what deleted sessions have left; False where nothing is left."""
     found = find_row(connection, "SELECT session_key FROM remains LIMIT 1")
-    return found is not None and sweep_session_slice(connection, found[0])
-
-
-def sweep_session_slice(connection: apsw.Connection, session_key: int) -> bool:
-    """Remove some of what one deleted session has left; True until it is all gone."""
+    if found is None:
+        return False
+    (session_key,) = found
     statement = "SELECT seq FROM search_entry WHERE session_key = ? LIMIT ?"
     places = list(rows(connection, statement, (session_key, _SLICE_ROWS)))
     for (seq,) in places:
@@ -84,7 +82,7 @@ def sweep_session_slice(connection: apsw.Connection, session_key: int) -> bool:
         if connection.changes():
             return True
     run(connection, "DELETE FROM remains WHERE session_key = ?", (session_key,))
-    return False
+    return True
 
 
 def count_user(connection: apsw.Connection, user_id: str) -> tuple[int, int, int]:
@@ -102,14 +100,8 @@ def count_user(connection: apsw.Connection, user_id: str) -> tuple[int, int, int
     return sessions, places, past_texts
 
 
-def delete_user_sessions(connection: apsw.Connection, user_id: str) -> Sequence[int]:
-    """Remove the headers of all sessions of a user; returns what to sweep up."""
-    keys = [
-        key
-        for (key,) in rows(
-            connection, "SELECT session_key FROM session WHERE user_id = ?", (user_id,)
-        )
-    ]
+def delete_user_sessions(connection: apsw.Connection, user_id: str) -> None:
+    """Remove the headers of all sessions of a user; the rest will be swept up."""
     run(
         connection,
         "INSERT INTO remains SELECT session_key FROM session WHERE user_id = ?",
@@ -123,4 +115,3 @@ def delete_user_sessions(connection: apsw.Connection, user_id: str) -> Sequence[
     )
     run(connection, "DELETE FROM search_pending WHERE user_id = ?", (user_id,))
     run(connection, "DELETE FROM session WHERE user_id = ?", (user_id,))
-    return keys

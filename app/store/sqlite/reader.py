@@ -14,7 +14,7 @@ from typing import TypeVar
 import apsw
 
 from app.errors import StoreUnavailableError
-from app.store.sqlite.connections import open_reader
+from app.store.sqlite.connections import BUSY_TIMEOUT_MILLISECONDS, open_reader
 from app.store.sqlite.failures import translated_failures
 from app.store.sqlite.statements import run
 
@@ -24,6 +24,8 @@ Query = Callable[[apsw.Connection], T]
 """Reads, in one transaction, so that all it sees is of one moment; holds nothing open after."""
 
 _THREADS = 4
+_INLINE_BUSY_TIMEOUT_MILLISECONDS = 50
+"""Readers wait for nobody but a recovery after a crash; the event loop must not wait for long."""
 
 
 class Reader:
@@ -36,7 +38,7 @@ class Reader:
         self._opened: list[apsw.Connection] = []
         self._is_closed = False
         with translated_failures():
-            self._inline = self._open()
+            self._inline = self._open(_INLINE_BUSY_TIMEOUT_MILLISECONDS)
 
     def run_inline(self, query: Query[T], *, is_one_statement: bool = False) -> T:
         """Run a query that a key or a limit bounds, here and now.
@@ -71,11 +73,11 @@ class Reader:
         with translated_failures():
             connection: apsw.Connection | None = getattr(self._of_thread, "connection", None)
             if connection is None:
-                connection = self._of_thread.connection = self._open()
+                connection = self._of_thread.connection = self._open(BUSY_TIMEOUT_MILLISECONDS)
             return _in_transaction(connection, query)
 
-    def _open(self) -> apsw.Connection:
-        connection = open_reader(self._path)
+    def _open(self, busy_timeout_milliseconds: int) -> apsw.Connection:
+        connection = open_reader(self._path, busy_timeout_milliseconds=busy_timeout_milliseconds)
         self._opened.append(connection)
         return connection
 

@@ -4,6 +4,7 @@ An append only notes that its session has something new. Places from `indexed_se
 search looks at their texts itself, with the same rules, so that it is exact at any time.
 """
 
+import logging
 from datetime import datetime
 from hashlib import blake2b
 
@@ -14,9 +15,17 @@ from app.domain.instants import instant_text
 from app.domain.message import ChatMessage
 from app.domain.page import Page, Position
 from app.domain.search import Phrase, SearchHit, SearchQuery, terms_of
+from app.errors import CorruptDocumentError
 from app.store.sqlite import bodies
 from app.store.sqlite.session_row import SESSION_ROW, SessionRow
 from app.store.sqlite.statements import find_row, get_row, rows, run
+
+_log = logging.getLogger(__name__)
+
+_PENDING = "SELECT user_id, session_key FROM search_pending"
+_INDEXED_SESSION = (
+    f"SELECT {SESSION_ROW}, is_name_indexed, created_at, lasting FROM session WHERE session_key = ?"
+)
 
 NAME_SEQ = -1
 """The place that stands for a session's name."""
@@ -30,40 +39,44 @@ _CHANGES_OF_A_MERGE = 2
 """Fewer say that nothing was left to merge (sqlite.org/fts5.html, "The 'merge' Command")."""
 
 
-def index_slice(connection: apsw.Connection) -> bool:
-    """A chore: index some of what is pending; True where there may be more."""
-    pending = find_row(connection, "SELECT user_id, session_key FROM search_pending LIMIT 1")
-    if pending is None:
+class Indexer:
+    """Indexes what is pending, for one process; passes over sessions that it found damaged."""
+
+    def __init__(self) -> None:
+        self._damaged: set[int] = set()
+
+    def index_slice(self, connection: apsw.Connection) -> bool:
+        """A chore: index some of what is pending; False where nothing is left to do."""
+        for user_id, session_key in rows(connection, _PENDING):
+            if session_key in self._damaged:
+                continue
+            try:
+                _index_some_of(connection, user_id, session_key)
+            except CorruptDocumentError as error:
+                # Whoever reads or searches it hears of it; the others are not to wait for it.
+                self._damaged.add(session_key)
+                _log.exception("a session cannot be indexed", exc_info=error)
+            return True
         return False
-    user_id, session_key = pending
-    found = find_row(
-        connection,
-        f"SELECT {SESSION_ROW}, is_name_indexed, created_at, lasting"
-        " FROM session WHERE session_key = ?",
-        (session_key,),
+
+
+def _index_some_of(connection: apsw.Connection, user_id: str, session_key: int) -> None:
+    *numbers, is_name_indexed, created_at, lasting = get_row(
+        connection, _INDEXED_SESSION, (session_key,)
     )
-    if found is None:
-        run(connection, "DELETE FROM search_pending WHERE session_key = ?", (session_key,))
-        return True
-    row = SessionRow(*found[:7])
-    is_name_indexed, created_at, lasting = found[7:]
+    row = SessionRow(*numbers)
+    stop = min(row.indexed_seq + _SLICE_MESSAGES, row.next_seq)
+    stored = bodies.read_range(connection, row, row.indexed_seq, stop)
+    messages = [ChatMessage.from_json(body) for body in stored]
     if not is_name_indexed:
         name = _name_in(lasting)
         remove_place(connection, session_key, NAME_SEQ)
         if name is not None:
             add_place(connection, user_id, session_key, NAME_SEQ, created_at, name)
-    stop = min(row.indexed_seq + _SLICE_MESSAGES, row.next_seq)
-    dates = rows(
-        connection,
-        "SELECT created_at FROM message WHERE session_key = ? AND seq >= ? AND seq < ?"
-        " ORDER BY seq",
-        (session_key, row.indexed_seq, stop),
-    )
-    stored = bodies.read_range(connection, row, row.indexed_seq, stop)
-    for seq, ((date,), body) in enumerate(zip(dates, stored, strict=True), row.indexed_seq):
-        message = ChatMessage.from_json(body)
+    for message in messages:
         if not message.is_deleted:
-            add_place(connection, user_id, session_key, seq, date, message.content)
+            date = instant_text(message.created_at)
+            add_place(connection, user_id, session_key, message.seq, date, message.content)
     run(
         connection,
         "UPDATE session SET indexed_seq = ?, is_name_indexed = 1 WHERE session_key = ?",
@@ -75,7 +88,6 @@ def index_slice(connection: apsw.Connection) -> bool:
             "DELETE FROM search_pending WHERE user_id = ? AND session_key = ?",
             (user_id, session_key),
         )
-    return True
 
 
 def add_place(

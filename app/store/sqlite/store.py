@@ -31,7 +31,7 @@ from app.store.port import (
     UserStats,
 )
 from app.store.sqlite import deletion, headers, message_rows, recent_messages, search_index
-from app.store.sqlite.connections import sync_folder
+from app.store.sqlite.connections import make_file, sync_folder
 from app.store.sqlite.deletion import Markers
 from app.store.sqlite.failures import translated_failures
 from app.store.sqlite.headers import PreparedMessage, PreparedSession
@@ -75,11 +75,12 @@ class SQLiteStore:
     @classmethod
     def _open(cls, path: Path, write_timeout_seconds: float) -> "SQLiteStore":
         with translated_failures():
-            path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
+            if is_new:
+                make_file(path)
             writer = Writer(
                 path,
-                chores=(search_index.index_slice, deletion.sweep_slice),
+                chores=(search_index.Indexer().index_slice, deletion.sweep_slice),
                 write_timeout_seconds=write_timeout_seconds,
             )
         writer.start(partial(prepare, terms_version=TERMS_VERSION))
@@ -338,17 +339,17 @@ class SQLiteStore:
         return await self._reader.run(query)
 
     async def erase_user(self, user_id: str, at: datetime) -> Erasure:
-        def remove_headers(connection: apsw.Connection) -> tuple[tuple[int, int, int], list[int]]:
+        def remove_headers(connection: apsw.Connection) -> tuple[int, int, int]:
             counts = deletion.count_user(connection, user_id)
             self._markers.add(connection, user_id, at=instant_text(whole_milliseconds(at)))
-            return counts, list(deletion.delete_user_sessions(connection, user_id))
+            deletion.delete_user_sessions(connection, user_id)
+            return counts
 
-        (sessions, messages, past_texts), remains = await self._writer.run(remove_headers)
-        # Slice by slice, so that the appends of others get in between.
-        for session_key in remains:
-            sweep = partial(deletion.sweep_session_slice, session_key=session_key)
-            while await self._writer.run(sweep):
-                pass
+        sessions, messages, past_texts = await self._writer.run(remove_headers)
+        # Slice by slice, so that the appends of others get in between. All that waits to be swept
+        # up goes, since some of it may be of sessions that this user deleted a moment ago.
+        while await self._writer.run(deletion.sweep_slice):
+            pass
         merge = partial(search_index.merge_slice, is_first=True)
         while await self._writer.run(merge):
             merge = partial(search_index.merge_slice, is_first=False)

@@ -107,6 +107,8 @@ class Writer:
         if self._is_closed:
             raise StoreUnavailableError("The store is closed.")
         loop = asyncio.get_running_loop()
+        while self._waiting and self._waiting[0].future.done():
+            self._waiting.popleft()  # so that what is done does not hold its bytes until it is due
         job = _Job(
             work, loop.create_future(), loop.time() + self._timeout_seconds, is_between_commits
         )
@@ -165,6 +167,8 @@ class Writer:
                 job = self._queue.get(timeout=_IDLE_SECONDS if has_chores else None)
             except Empty:
                 has_chores = self._do_chore()
+                if self._log_pages > _CHECKPOINT_PAGES:
+                    self._checkpoint()
                 continue
             if job is None:
                 break
@@ -174,6 +178,8 @@ class Writer:
             loop = job.future.get_loop()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._deliver, jobs)
+            if self._log_pages > _CHECKPOINT_PAGES:
+                self._checkpoint()
             if is_last:
                 break
         self._close()
@@ -204,8 +210,6 @@ class Writer:
                 for job in waiting:
                     if job.is_between_commits:
                         job.value = job.work(self._connection)
-                if self._log_pages > _CHECKPOINT_PAGES:
-                    self._checkpoint()
             finally:
                 self._lock.release()
         except Exception as error:  # noqa: BLE001 - whatever it is, each who waits must hear of it
@@ -256,8 +260,6 @@ class Writer:
                     raise
                 if has_more:
                     return True
-            if self._log_pages > _CHECKPOINT_PAGES:
-                self._checkpoint()
         except Exception as error:  # noqa: BLE001 - chores are tried again after the next commit
             _log.warning("a chore failed", exc_info=error)
         finally:
@@ -269,16 +271,20 @@ class Writer:
         return apsw.SQLITE_OK
 
     def _checkpoint(self) -> None:
+        """Copy the log into the file as far as readers allow; the next writer begins it anew."""
         mode = (
             apsw.SQLITE_CHECKPOINT_PASSIVE
             if self._log_pages < _RESTART_PAGES
             else apsw.SQLITE_CHECKPOINT_RESTART
         )
+        self._lock.acquire()
         try:
             self._connection.wal_checkpoint(mode=mode)
-        except apsw.BusyError:
-            _log.warning("readers keep the log from shrinking", extra={"pages": self._log_pages})
-        self._log_pages = 0
+        except apsw.Error as error:
+            _log.warning("a checkpoint failed", extra={"pages": self._log_pages}, exc_info=error)
+        finally:
+            self._log_pages = 0
+            self._lock.release()
 
     def _close(self) -> None:
         try:
