@@ -15,7 +15,7 @@ def snippet_of(text: str, query: SearchQuery) -> str:
     start = max(0, _first_match(text, query) - _LEAD_CHARACTERS)
     if start:
         # Begin at a word where one begins nearby; text without spaces is cut where it is.
-        space = text.find(" ", start, start + _LEAD_CHARACTERS // 2)
+        space = text.find(" ", start - 1, start + _LEAD_CHARACTERS // 2)
         start = space + 1 if space >= 0 else start
     end = start + SNIPPET_CHARACTERS
     shown = " ".join(text[start:end].split())

@@ -1,8 +1,9 @@
 """Wire models of the canonical door: what it takes, and what its document says it gives."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from app.domain.free_json import FreeJSON, Text
 from app.domain.identity import Id
@@ -16,6 +17,16 @@ PLACE_LIMIT = 2**53 - 1
 
 Place = Annotated[int, Field(ge=0, le=PLACE_LIMIT)]
 PlaceBefore = Annotated[int, Field(ge=-1, le=PLACE_LIMIT)]
+
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
+
+
+def _date_text(value: Any) -> Any:
+    # Pydantic would also take numbers, and guess whether they are seconds or milliseconds.
+    if not isinstance(value, str) or not _DATE.match(value):
+        raise ValueError("must be a date with a time and an offset (RFC 3339)")
+    return value
 
 
 class _Body(BaseModel):
@@ -58,7 +69,7 @@ class PostedMessage(_Body):
     message_type: MessageType = MessageType.USER
     user_id: Id | None = None
     metadata: FreeJSON = Field(default_factory=dict)
-    created_at: Annotated[Instant, Field(strict=True)] | None = None
+    created_at: Annotated[Instant, BeforeValidator(_date_text)] | None = None
     parent_id: Id | None = None
 
 
