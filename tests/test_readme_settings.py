@@ -6,8 +6,8 @@ from pathlib import Path
 from app.settings import Settings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-ROW = re.compile(r"^\| `?(CHATFOLD_[A-Z0-9_]+)`? *\| *(\S.*?) *\| *(\S.*?) *\|$", re.MULTILINE)
-"""`| CHATFOLD_X | default | meaning |`; no cell is empty."""
+ROW = re.compile(r"^\| `?(CHATFOLD_[A-Z0-9_]+)`? *\|([^|]*)\| *([^|]*[^| ]) *\|$", re.MULTILINE)
+"""`| CHATFOLD_X | default | meaning |`; a meaning is never empty."""
 
 
 def test_every_setting_has_its_row_in_the_readme() -> None:
