@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from app.api.logs import logging_configuration
@@ -26,6 +27,16 @@ SHUTDOWN_SECONDS = 30
 _BACKLOG = 2048
 
 _log = logging.getLogger(__name__)
+
+
+class WorkerError(AppError):
+    """A process that should serve has ended before it did."""
+
+    code = "worker"
+    title = "A worker did not start"
+
+    def __init__(self) -> None:
+        super().__init__("A worker could not start; the log says why.")
 
 
 class ListenError(AppError):
@@ -65,6 +76,7 @@ def serve(
         "log_level": log_level,
     }
     overrides = {name: value for name, value in options.items() if value is not None}
+    logging.config.dictConfig(logging_configuration("info"))  # reading the settings may warn
     settings = Settings.read(**overrides)
     # The processes that serve read the environment, wherever a setting came from.
     os.environ.update({PREFIX + name.upper(): str(value) for name, value in overrides.items()})
@@ -130,7 +142,11 @@ def _run(settings: Settings, listening: socket.socket, logs: dict[str, Any]) -> 
             uvicorn.Server(configuration).run([listening])
     else:
         with _shared_figures():
-            Multiprocess(configuration, [listening]).run()
+            supervisor = Multiprocess(configuration, [listening])
+            supervisor.run()
+        # uvicorn gives up then, and ends as if it had been told to.
+        if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
+            raise WorkerError
 
 
 @contextmanager

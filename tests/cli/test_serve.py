@@ -177,6 +177,45 @@ def test_a_store_that_cannot_be_opened_is_one_sentence(
     assert ended.stderr.count("\n") == 1
 
 
+def test_workers_that_cannot_start_are_a_failure(environment: dict[str, str]) -> None:
+    program = """
+import app.cli.serve
+from types import SimpleNamespace
+
+class GivesUp:
+    def __init__(self, configuration, sockets):
+        self.processes = [SimpleNamespace(exitcode=3), SimpleNamespace(exitcode=-15)]
+
+    def run(self):
+        pass
+
+app.cli.serve.Multiprocess = GivesUp
+from app.cli.main import run
+run(["serve", "--port", "0", "--workers", "2"])
+"""
+
+    ended = subprocess.run(  # noqa: S603 - ourselves
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+
+    assert ended.returncode == 3
+    assert ended.stderr.endswith("chatfold: A worker could not start; the log says why.\n")
+
+
+def test_an_unknown_variable_is_a_line_in_the_log(start: Start) -> None:
+    service = start(CHATFOLD_STORES="memory://")
+
+    warned = json.loads(service.lines[0])
+
+    assert warned["level"] == "warning"
+    assert warned["message"] == "CHATFOLD_STORES is not a setting of Chatfold and does nothing."
+
+
 def test_a_wrong_setting_is_one_sentence(environment: dict[str, str]) -> None:
     ended = run_serve(environment | {"CHATFOLD_PORT": "eighty"})
 
