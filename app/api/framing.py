@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 class Framing:
     """ASGI middleware around the whole application.
 
-    One plain function, because every request pays for it: Starlette's `BaseHTTPMiddleware` would
-    cost a task and two streams per request.
+    Plain ASGI, because every request pays for it: Starlette's `BaseHTTPMiddleware` would cost a
+    task and two streams per request.
     """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, log_requests: bool) -> None:
@@ -77,10 +77,14 @@ class Framing:
         route = getattr(scope.get("route"), "path_format", "unmatched")
         method = scope["method"]
         self._metrics.count_request(method, route, _STATUS_CLASSES[status // 100], seconds)
-        has_failed = status >= 500  # noqa: PLR2004 - the statuses of a server's failures
-        if has_failed or seconds > SLOW_SECONDS or self._log_requests:
+        level = logging.INFO
+        if status >= 500:  # noqa: PLR2004 - the statuses of a server's failures
+            level = logging.ERROR
+        elif seconds > SLOW_SECONDS:
+            level = logging.WARNING
+        if level > logging.INFO or self._log_requests:
             _log.log(
-                logging.ERROR if has_failed else logging.INFO,
+                level,
                 "%s %s: %d",
                 method,
                 route,

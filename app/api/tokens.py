@@ -1,6 +1,7 @@
 """TokenVerifier: checks JSON Web Tokens (RFC 7519), and remembers for a while which ones held."""
 
 import asyncio
+import logging
 import math
 from collections import OrderedDict
 from hashlib import sha256
@@ -22,6 +23,8 @@ MEMORY_SECONDS = 300.0
 FETCH_TIMEOUT_SECONDS = 5.0
 FETCH_PAUSE_SECONDS = 2.0
 """How long nobody asks again for keys that could not be fetched."""
+
+_log = logging.getLogger(__name__)
 
 Key = str | RSAPublicKey
 
@@ -75,6 +78,7 @@ class PublishedKeys:
             try:
                 found = await asyncio.to_thread(self._find, key_id)
             except (jwt.PyJWTError, OSError, ValueError) as error:
+                _log.warning("The signing keys cannot be fetched: %s", error)
                 self._paused_until = self._clock.now().timestamp() + FETCH_PAUSE_SECONDS
                 raise KeysUnavailableError from error
         key: object = found and found.key
