@@ -162,4 +162,6 @@ def _shown_message(message: NewMessage) -> dict[str, str]:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    """The beginning of a text, without what could move a terminal's cursor."""
+    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in shown)

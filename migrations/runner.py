@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from time import monotonic
 
-from app.domain.folding import Reason, Refusal, folded_session
+from app.domain.folding import Reason, Refusal, SourceMessage, folded_session
 from app.domain.identity import SessionKey, new_generation
-from app.domain.message import NewMessage
-from app.domain.session import NewSession
+from app.domain.message import NewMessage, unplaced_part
+from app.domain.session import NewSession, SessionHeader
 from app.errors import MessageIdConflictError, SessionNotFoundError
 from app.formats.line_source import LineSource
-from app.store.port import SessionStore
+from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.folds import Part, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
@@ -24,6 +24,9 @@ from migrations.targets import look_at_target
 BATCH_MESSAGES = 2000
 BATCH_BYTES = 4 * 1024 * 1024
 """What goes to the store in one call: whole sessions, together about this much of the source."""
+
+_Pair = tuple[NewMessage, SourceMessage]
+"""A message with the record that it comes from."""
 
 
 async def run(
@@ -59,13 +62,17 @@ async def run(
             message_limit_bytes=store.limits.message_bytes,
             part_records=part_records,
         )
-        for key, parts in sessions:
-            for is_later, part in enumerate(parts):
-                if is_later:
-                    await storing.add_to_stored(key, part)
-                else:
-                    await storing.add_session(key, part)
-        await storing.finish()
+        try:
+            for key, parts in sessions:
+                for is_later, part in enumerate(parts):
+                    if is_later:
+                        await storing.add_to_stored(key, part)
+                    else:
+                        await storing.add_session(key, part)
+            await storing.finish()
+        except asyncio.CancelledError:
+            await storing.finish_what_has_begun()
+            raise
     tally.check_balance()
     return RunReport(
         job=job.name,
@@ -115,6 +122,10 @@ class _Storing:
         await self._store_batch()
         await self._wait()
 
+    async def finish_what_has_begun(self) -> None:
+        """Return once nothing is under way; what was only taken is forgotten."""
+        await self._wait()
+
     async def _store_batch(self) -> None:
         await self._wait()
         if self._batch:
@@ -126,8 +137,9 @@ class _Storing:
 
     async def _wait(self) -> None:
         if self._under_way is not None:
-            under_way, self._under_way = self._under_way, None
-            await under_way
+            # Shielded, so that an interruption of ours waits for the batch instead of tearing it.
+            await asyncio.shield(self._under_way)
+            self._under_way = None
 
     async def _insert(self, batch: Sequence[tuple[NewSession, Part]]) -> None:
         are_stored = await self._store.insert_absent([session for session, _ in batch])
@@ -144,30 +156,62 @@ class _Storing:
     async def _complete(self, key: SessionKey, part: Part) -> SessionState:
         """Add to an existing session what it lacks, if it is one of ours."""
         target, header = await look_at_target(self._store, self._format, key)
-        # What is free now was there a moment ago, or had a deletion marker.
-        refusal = Reason.DELETED_BY_USER if header is None else target.refusal
-        messages, records = list(part.messages), list(part.records)
-        while messages and refusal is None:
-            count = self._batch_length(messages)
-            try:
-                await self._store.append(key, messages[:count], at=messages[count - 1].created_at)
-            except MessageIdConflictError as conflict:
-                del messages[conflict.index]
-                record = records.pop(conflict.index)
-                self._tally.refuse(key, Refusal(record, Reason.CONFLICTING_ID, None))
-            except SessionNotFoundError:
-                refusal = Reason.DELETED_BY_USER
+        refusal = target.refusal
+        if header is None:  # what is free now was there a moment ago, or had a deletion marker
+            refusal = Reason.DELETED_BY_USER
+        todo = list(zip(part.messages, part.records, strict=True))
+        try:
+            if header is not None and refusal is None:
+                todo = await self._without_known(header, todo)
+                if not todo:
+                    return SessionState.UNCHANGED
+                while todo:
+                    todo = await self._append_some(key, todo)
+                header_after = (await self._store.read(key, HEADER_ONLY)).header()
+                added = header_after.next_seq - header.next_seq
+                self.messages_added += added
+                return SessionState.COMPLETED if added else SessionState.UNCHANGED
+        except SessionNotFoundError:
+            refusal = Reason.DELETED_BY_USER
+        for _, record in todo:
+            self._tally.refuse(key, Refusal(record, refusal or Reason.DELETED_BY_USER, None))
+        return SessionState.REFUSED
+
+    async def _without_known(self, header: SessionHeader, todo: list[_Pair]) -> list[_Pair]:
+        """The pairs less those that the session has as they are.
+
+        An append finds out the same, and knows edited and deleted messages too, but takes far
+        longer; this is what a repeated run does nearly all the time.
+        """
+        if header.next_seq > PART_RECORDS:
+            return todo
+        stored: set[bytes] = set()
+        for start in range(0, header.next_seq, MESSAGE_PAGE_LIMIT):
+            window = MessageWindow(offset=start, limit=MESSAGE_PAGE_LIMIT)
+            page = await self._store.list_messages(header.key, window)
+            stored.update(unplaced_part(one) for one in page.messages_json)
+        unknown: list[_Pair] = []
+        known: list[SourceMessage] = []
+        for message, record in todo:
+            if message.unplaced_json() in stored:
+                known.append(record)
             else:
-                self._tally.count_folded(key, records[:count])
-                del messages[:count], records[:count]
-        if header is None or refusal is not None:
-            for record in records:
-                self._tally.refuse(key, Refusal(record, refusal or Reason.DELETED_BY_USER, None))
-            return SessionState.REFUSED
-        _, header_after = await look_at_target(self._store, self._format, key)
-        added = header_after.next_seq - header.next_seq if header_after else 0
-        self.messages_added += added
-        return SessionState.COMPLETED if added else SessionState.UNCHANGED
+                unknown.append((message, record))
+        self._tally.count_folded(header.key, known)
+        return unknown
+
+    async def _append_some(self, key: SessionKey, todo: list[_Pair]) -> list[_Pair]:
+        """Append as many as one batch takes, or find out that one cannot be; returns the rest."""
+        count = self._batch_length([message for message, _ in todo])
+        messages = [message for message, _ in todo[:count]]
+        try:
+            await self._store.append(key, messages, at=messages[-1].created_at)
+        except MessageIdConflictError as conflict:
+            _, record = todo[conflict.index]
+            self._tally.refuse(key, Refusal(record, Reason.CONFLICTING_ID, None))
+            return todo[: conflict.index] + todo[conflict.index + 1 :]
+        self._tally.count_folded(key, [record for _, record in todo[:count]])
+        return todo[count:]
 
     def _batch_length(self, messages: Sequence[NewMessage]) -> int:
         """How many of the next messages one append may take."""

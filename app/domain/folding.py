@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
+from pydantic import Field, SkipValidation
+
 from app.domain.identity import SessionKey, derived_id
 from app.domain.message import MessageType, NewMessage, message_digest
 from app.domain.session import NewSession, Origin
@@ -117,6 +119,7 @@ class SessionFold:
     def __init__(self, key: SessionKey, *, message_limit_bytes: int) -> None:
         self._key = key
         self._message_limit_bytes = message_limit_bytes
+        self._surely_small_bytes = message_limit_bytes // _SURELY_SMALL_FACTOR
         self._seen: dict[str, SourceMessage] = {}
         self._earlier: dict[str, tuple[int, bytes]] = {}  # of earlier parts: position and digest
 
@@ -136,7 +139,7 @@ class SessionFold:
                 refusals.append(self._repeated(message_id, record))
                 continue
             message = _message(message_id, record)
-            if self._is_too_large(message, record):
+            if record.size_bytes > self._surely_small_bytes and self._is_too_large(message):
                 refusals.append(Refusal(record, Reason.MESSAGE_TOO_LARGE, None))
                 continue
             self._seen[message_id] = record
@@ -162,9 +165,7 @@ class SessionFold:
         reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
         return Refusal(record, reason, position)
 
-    def _is_too_large(self, message: NewMessage, record: SourceMessage) -> bool:
-        if record.size_bytes * _SURELY_SMALL_FACTOR < self._message_limit_bytes:
-            return False
+    def _is_too_large(self, message: NewMessage) -> bool:
         return len(message.unplaced_json()) > self._message_limit_bytes
 
 
@@ -183,20 +184,28 @@ def folded_session(
 
 
 _MESSAGE_TYPES = {str(message_type): message_type for message_type in MessageType}
-_BLANK_MESSAGE = NewMessage(id="blank", content="", created_at=EPOCH)
+
+
+class _CheckedMessage(NewMessage):
+    """A message of values that the reader of the format has checked, each by the same rules.
+
+    Checking them again would take longer than decoding the record did.
+    """
+
+    id: SkipValidation[str]
+    content: SkipValidation[str]
+    message_type: SkipValidation[MessageType] = MessageType.SYSTEM
+    metadata: SkipValidation[dict[str, Any]] = Field(default_factory=dict)
+    created_at: SkipValidation[datetime]
 
 
 def _message(message_id: str, record: SourceMessage) -> NewMessage:
-    # A copy, since the reader of the format has checked every value: validating each again would
-    # take longer than decoding the record did.
-    return _BLANK_MESSAGE.model_copy(
-        update={
-            "id": message_id,
-            "content": record.content,
-            "message_type": _MESSAGE_TYPES[record.message_type],
-            "metadata": record.metadata,
-            "created_at": EPOCH + timedelta(milliseconds=record.instant_microseconds // 1000),
-        }
+    return _CheckedMessage(
+        id=message_id,
+        content=record.content,
+        message_type=_MESSAGE_TYPES[record.message_type],
+        metadata=record.metadata,
+        created_at=EPOCH + timedelta(milliseconds=record.instant_microseconds // 1000),
     )
 
 

@@ -47,7 +47,7 @@ class LineSource:
                 stored = open(sys.stdin.fileno(), "rb", closefd=False)
             else:
                 stored = self._path.open("rb")
-                self.size_bytes = self._path.stat().st_size
+                self.size_bytes = self._path.stat().st_size or None  # a pipe has none
             is_gzip = stored.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
         except OSError as error:
             reason = error.strerror or error

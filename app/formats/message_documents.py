@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from app.domain.folding import EPOCH, KEPT_NAME, Finding, Reason, SourceMessage
 from app.domain.free_json import checked_json, encode_json
-from app.domain.identity import checked_id
+from app.domain.identity import ID_LIMIT_BYTES, checked_id
 from app.domain.message import MessageType
 from app.formats.port import FaultyRecord, Line, Record
 
@@ -65,11 +65,7 @@ def _record(position: int, raw: bytes) -> Record:
     if not isinstance(decoded, dict):
         raise _FaultError(Reason.NOT_AN_OBJECT, "The line is JSON, but not an object.")
     document = cast("dict[str, Any]", decoded)
-    session_id = _id(document, "session_id")
-    if session_id is None:
-        raise _FaultError(Reason.MISSING_SESSION_ID, "The record names no session.")
-    user_id = _id(document, "user_id")
-    message_id = _id(document, "id") or ""
+    session_id, user_id, message_id = _ids(document)
     instant, is_naive = _instant(document.get("created_at"))
     findings = Finding.NAIVE_TIMESTAMP.value if is_naive else 0
     content = document.get("content")
@@ -99,6 +95,31 @@ def _record(position: int, raw: bytes) -> Record:
         ),
         raw,
     )
+
+
+def _ids(document: dict[str, Any]) -> tuple[str, str | None, str]:
+    """The ids of session, user and message; the latter two may be missing (None, and empty).
+
+    Raises:
+        _FaultError: the session's is missing, or one of them can be no id.
+    """
+    session_id, user_id = document.get("session_id"), document.get("user_id")
+    message_id = document.get("id")
+    if (
+        isinstance(session_id, str)
+        and isinstance(user_id, str)
+        and isinstance(message_id, str)
+        and session_id
+        and user_id
+        and (together := session_id + user_id + message_id).isascii()
+        and len(together) <= ID_LIMIT_BYTES
+        and "\0" not in together
+    ):
+        return session_id, user_id, message_id  # nearly always, and quickly said
+    checked_session_id = _id(document, "session_id")
+    if checked_session_id is None:
+        raise _FaultError(Reason.MISSING_SESSION_ID, "The record names no session.")
+    return checked_session_id, _id(document, "user_id"), _id(document, "id") or ""
 
 
 def _id(document: dict[str, Any], name: str) -> str | None:

@@ -1,0 +1,268 @@
+"""Verify: compares source and store by a way of its own, without the code that folds."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from time import monotonic
+from typing import Any, NamedTuple
+
+from app.domain.identity import SessionKey
+from app.domain.instants import instant_text
+from app.domain.session import SessionHeader
+from app.errors import CorruptDocumentError, SessionNotFoundError
+from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
+from migrations.expected import KEPT_NAME, ExpectedMessage, ExpectedSession, ExpectedSessions
+from migrations.progress import Progress, SilentProgress
+from migrations.report import Difference, VerifyReport
+
+_EXAMPLE_LIMIT = 1000
+
+
+async def verify(
+    job_name: str,
+    format_name: str,
+    path: Path,
+    store: SessionStore,
+    *,
+    progress: Progress | None = None,
+) -> VerifyReport:
+    """Compare every session that the source must have become with what the store has.
+
+    Raises:
+        SourceError: the source cannot be read.
+        StoreError: the store cannot be read at all.
+    """
+    began_at_seconds = monotonic()
+    progress = progress or SilentProgress()
+    expected = ExpectedSessions(message_limit_bytes=store.limits.message_bytes)
+    with closing(expected):
+        await expected.load(path, progress)
+        progress.begin("comparing", expected.session_count)
+        comparison = _Comparison(store, format_name)
+        for done, session in enumerate(expected.sessions(), start=1):
+            await comparison.compare(session)
+            progress.advance(done, comparison.messages_expected)
+    return VerifyReport(
+        job=job_name,
+        source=str(path),
+        seconds=monotonic() - began_at_seconds,
+        records_read=expected.records_read,
+        sessions_expected=expected.session_count,
+        messages_expected=comparison.messages_expected,
+        sessions_equal=comparison.sessions_equal,
+        differences=dict(sorted(comparison.differences.items())),
+        examples=comparison.examples,
+        written_since=[named(key) for key in comparison.written_since],
+        deleted_since=[named(key) for key in comparison.deleted_since],
+        not_ours=[named(key) for key in comparison.not_ours],
+    )
+
+
+def named(key: SessionKey) -> dict[str, str]:
+    """A key by its members' names."""
+    return {"user_id": key.user_id, "session_id": key.session_id}
+
+
+class _StoredMessage(NamedTuple):
+    """A message of the store, as it was before its user changed it."""
+
+    id: str
+    content: str | None
+    """None: its user deleted it."""
+    created_at: str
+    message_type: str
+    metadata: Mapping[str, Any] | None
+    author: str | None
+
+
+class _Comparison:
+    """Compares one session after the other and remembers what differs."""
+
+    def __init__(self, store: SessionStore, format_name: str) -> None:
+        self.messages_expected = 0
+        self.sessions_equal = 0
+        self.differences: Counter[str] = Counter()
+        self.examples: list[Difference] = []
+        self.written_since: list[SessionKey] = []
+        self.deleted_since: list[SessionKey] = []
+        self.not_ours: list[SessionKey] = []
+        self._store = store
+        self._format_name = format_name
+
+    async def compare(self, session: ExpectedSession) -> None:
+        """Compare one session with what the store has under its key."""
+        key = SessionKey(session.user_id, session.session_id)
+        expected = list(session.messages)
+        self.messages_expected += len(expected)
+        differences_before = self.differences.total()
+        try:
+            header = (await self._store.read(key, HEADER_ONLY)).header()
+            if not self._is_ours(header):
+                self.not_ours.append(key)
+                return
+            stored = [
+                message async for message in self._stored_messages(key, header, len(expected))
+            ]
+        except SessionNotFoundError:
+            await self._miss(key)
+            return
+        except CorruptDocumentError as error:
+            self._differ(key, "session_damaged", str(error))
+            return
+        self._compare_messages(key, expected, stored)
+        if instant_text(header.created_at) != min(one.created_at for one in expected):
+            self._differ(key, "session_date_differs", "It was not created with its first message.")
+        if header.next_seq > len(expected) and header.revision == 1:
+            self._differ(
+                key,
+                "message_unexpected",
+                f"The source has {len(expected):,} messages, the session {header.next_seq:,},"
+                " and nobody has written to it.",
+            )
+        elif header.next_seq > len(expected) or header.changes:
+            self.written_since.append(key)
+        self.sessions_equal += self.differences.total() == differences_before
+
+    def _is_ours(self, header: SessionHeader) -> bool:
+        origin = header.origin
+        return (
+            origin is not None
+            and origin.format == self._format_name
+            and origin.source_id == header.id
+        )
+
+    async def _miss(self, key: SessionKey) -> None:
+        if await self._store.find_deleted([key]):
+            self.deleted_since.append(key)
+            return
+        owners = await self._store.find_owners(key.session_id)
+        detail = "The store has no such session."
+        if owners:
+            detail = f"The session belongs to {', '.join(map(repr, owners))} instead."
+        self._differ(key, "session_missing", detail)
+
+    async def _stored_messages(
+        self, key: SessionKey, header: SessionHeader, count: int
+    ) -> AsyncIterator[_StoredMessage]:
+        """The folded part: the first `count` places, as they were folded."""
+        stop = min(count, header.next_seq)
+        for start in range(0, stop, MESSAGE_PAGE_LIMIT):
+            window = MessageWindow(offset=start, limit=min(MESSAGE_PAGE_LIMIT, stop - start))
+            page = await self._store.list_messages(key, window)
+            for message in json.loads(b"[%s]" % b",".join(page.messages_json)):
+                content, metadata = message["content"], message["metadata"]
+                if message["deleted_at"] is not None:
+                    content = metadata = None
+                elif message["edited_at"] is not None:
+                    first = (await self._store.list_past_texts(key, message["id"]))[0]
+                    content, metadata = first.content, first.metadata
+                yield _StoredMessage(
+                    message["id"],
+                    content,
+                    message["created_at"],
+                    message["message_type"],
+                    metadata,
+                    message["user_id"],
+                )
+
+    def _compare_messages(
+        self, key: SessionKey, expected: list[ExpectedMessage], stored: list[_StoredMessage]
+    ) -> None:
+        if len(expected) == len(stored) and _digest_expected(expected, stored) == _digest_stored(
+            expected, stored
+        ):
+            pairs = list(zip(expected, stored, strict=True))
+        else:
+            pairs = self._matched(key, expected, stored)
+        for one, other in pairs:
+            for code, detail in _differences(one, other):
+                self._differ(key, code, detail, message_id=other.id, position=one.line)
+
+    def _matched(
+        self, key: SessionKey, expected: list[ExpectedMessage], stored: list[_StoredMessage]
+    ) -> list[tuple[ExpectedMessage, _StoredMessage]]:
+        """The pairs that belong together; what has no partner, or another order, differs."""
+        by_id = {message.id: message for message in stored}
+        made = iter([message for message in stored if message.id not in {e.id for e in expected}])
+        pairs: list[tuple[ExpectedMessage, _StoredMessage]] = []
+        for one in expected:
+            other = by_id.get(one.id) if one.id is not None else next(made, None)
+            if other is None:
+                detail = "The session lacks this message."
+                self._differ(key, "message_missing", detail, message_id=one.id, position=one.line)
+            else:
+                pairs.append((one, other))
+                by_id.pop(other.id, None)
+        for message in by_id.values():
+            detail = "The source has no such message."
+            self._differ(key, "message_unexpected", detail, message_id=message.id)
+        places = {message.id: place for place, message in enumerate(stored)}
+        for (_, before), (one, other) in pairwise(pairs):
+            if places[before.id] > places[other.id]:
+                detail = f"It must come after message {before.id!r}."
+                self._differ(key, "order_differs", detail, message_id=other.id, position=one.line)
+        return pairs
+
+    def _differ(
+        self,
+        key: SessionKey,
+        code: str,
+        detail: str,
+        *,
+        message_id: str | None = None,
+        position: int | None = None,
+    ) -> None:
+        self.differences[code] += 1
+        if len(self.examples) < _EXAMPLE_LIMIT:
+            self.examples.append(Difference(code, *key, detail, message_id, position))
+
+
+def _differences(one: ExpectedMessage, other: _StoredMessage) -> list[tuple[str, str]]:
+    """What differs between a message and its record; codes with sentences."""
+    found: list[tuple[str, str]] = []
+    if other.content is not None and other.content != one.content:
+        found.append(("content_differs", "Its text is not that of the source."))
+    if other.created_at != one.created_at:
+        found.append(("date_differs", f"It has {other.created_at} instead of {one.created_at}."))
+    if other.message_type != one.message_type:
+        found.append(
+            ("type_differs", f"It is {other.message_type!r} instead of {one.message_type!r}.")
+        )
+    if other.metadata is not None and not _is_metadata(one.metadata, other.metadata):
+        found.append(("metadata_differs", "Its metadata is not that of the source."))
+    if other.author is not None:
+        found.append(("author_differs", "It has an author that the source does not name."))
+    return found
+
+
+def _is_metadata(expected: str | None, stored: Mapping[str, Any]) -> bool:
+    if expected is None:
+        return KEPT_NAME in stored
+    written = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return written == expected
+
+
+def _digest_expected(expected: list[ExpectedMessage], stored: list[_StoredMessage]) -> str:
+    """Of the source's ids and texts; what it has no id for, takes that of the store."""
+    digest = hashlib.sha256()
+    for one, other in zip(expected, stored, strict=True):
+        digest.update(_netstring(one.id or other.id) + _netstring(one.content))
+    return digest.hexdigest()
+
+
+def _digest_stored(expected: list[ExpectedMessage], stored: list[_StoredMessage]) -> str:
+    """Of the store's ids and texts; what its user deleted counts as it was."""
+    digest = hashlib.sha256()
+    for one, other in zip(expected, stored, strict=True):
+        content = one.content if other.content is None else other.content
+        digest.update(_netstring(other.id) + _netstring(content))
+    return digest.hexdigest()
+
+
+def _netstring(text: str) -> bytes:
+    encoded = text.encode()
+    return b"%d:%s," % (len(encoded), encoded)
