@@ -9,11 +9,24 @@ import httpx
 import pytest
 import uvicorn
 
+from app.domain.encoded import EncodedSession
+from app.domain.identity import SessionKey
+from app.errors import StoreUnavailableError
 from app.main import create_app
-from app.store.port import SessionStore
+from app.store.memory import MemoryStore
+from app.store.port import WHOLE, ReadSelection, SessionStore
 from tests.api.conftest import SETTINGS
 from tests.api.requests import MESSAGES, SESSION, contents, make_session, problem
 from tests.fake_clock import FakeClock
+
+
+class FailingStore(MemoryStore):
+    """A store that loses its connection when the session `lost` is read."""
+
+    async def read(self, key: SessionKey, selection: ReadSelection = WHOLE) -> EncodedSession:
+        if key.session_id == "lost":
+            raise StoreUnavailableError("Gone.")
+        return await super().read(key, selection)
 
 
 @asynccontextmanager
@@ -207,6 +220,33 @@ async def test_a_whole_export_is_streamed(client: httpx.AsyncClient) -> None:
     assert answer.headers["transfer-encoding"] == "chunked"
     assert len(lines) == 20
     assert min(lines) > 100_000
+
+
+async def test_an_export_that_fails_on_the_way_breaks_the_connection(clock: FakeClock) -> None:
+    # Half an export must not look like a whole one.
+    store = FailingStore()
+    async with (
+        serving(store, clock) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        await client.post("/api/chat/sessions?user_id=ada", json={"id": "first"})
+        await client.post("/api/chat/sessions?user_id=ada", json={"id": "lost"})
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.get("/api/chat/export?user_id=ada")
+
+
+async def test_an_export_that_fails_at_once_is_a_problem(clock: FakeClock) -> None:
+    store = FailingStore()
+    async with (
+        serving(store, clock) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        await client.post("/api/chat/sessions?user_id=ada", json={"id": "lost"})
+
+        answer = await client.get("/api/chat/export?user_id=ada")
+
+    assert problem(answer) == (503, "store_unavailable", [])
 
 
 async def test_head_has_the_problem_of_a_wrong_method_without_its_body(
