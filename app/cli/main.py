@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.migrate import migrate_app
 from app.cli.serve import serve
 from app.errors import AppError, ConfigurationError, InvalidInputError
 
@@ -24,6 +25,7 @@ command = typer.Typer(
     pretty_exceptions_enable=False,
 )
 command.command()(serve)
+command.add_typer(migrate_app, name="migrate")
 
 
 def run(arguments: Sequence[str] | None = None) -> None:

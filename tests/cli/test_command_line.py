@@ -47,8 +47,15 @@ def test_every_option_and_argument_has_help() -> None:
     assert silent == []
 
 
-def test_serve_is_a_command() -> None:
-    assert "chatfold serve" in dict(every_command())
+def test_the_service_and_each_step_of_the_fold_are_commands() -> None:
+    paths = {path for path, _ in every_command()}
+
+    assert paths >= {
+        "chatfold serve",
+        "chatfold migrate group-messages plan",
+        "chatfold migrate group-messages run",
+        "chatfold migrate group-messages verify",
+    }
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
