@@ -82,6 +82,13 @@ def encode_json(value: Any) -> bytes:
     return to_json(value)
 
 
+_FLAT = frozenset({str, int, bool, type(None)})
+
+
 def canonical_json(value: Any) -> bytes:
     """JSON that is the same for equal values, whatever the order of their names."""
+    if isinstance(value, dict):
+        members = cast("dict[str, Any]", value)
+        if _FLAT.issuperset(map(type, members.values())):
+            return to_json(dict(sorted(members.items())))  # most are flat, and this is faster
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

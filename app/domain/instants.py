@@ -21,8 +21,9 @@ def whole_milliseconds(instant: datetime) -> datetime:
 
 def instant_text(instant: datetime) -> str:
     """`2026-11-20T09:30:00.000Z`: always 24 characters, so that text order is time order."""
-    # isoformat ends in "+00:00"; the instant is in UTC by then, so its last six go for a "Z".
-    return instant.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # The instant is in UTC by then. Asked for milliseconds, isoformat takes three times as long.
+    text = instant.isoformat()
+    return f"{text[:23]}Z" if instant.microsecond else f"{text[:19]}.000Z"
 
 
 Instant = Annotated[

@@ -1,6 +1,6 @@
 """StoreLimits: what the narrowest part of a store can keep, published so that tests can read it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.domain.free_json import JSON_DEPTH_LIMIT
@@ -28,10 +28,18 @@ class StoreLimits:
         """
         if len(sizes_bytes) > self.batch_messages:
             raise LimitExceededError("A batch", self.batch_messages, "messages")
-        if max(sizes_bytes, default=0) > self.message_bytes:
-            raise DocumentTooLargeError("A message", self.message_bytes, "bytes")
+        self.check_messages(sizes_bytes)
         if sum(sizes_bytes) > self.batch_bytes:
             raise DocumentTooLargeError("A batch", self.batch_bytes, "bytes")
+
+    def check_messages(self, sizes_bytes: Iterable[int]) -> None:
+        """Pass if each of these messages may be stored, however many they are.
+
+        Raises:
+            DocumentTooLargeError: one of them has too many bytes.
+        """
+        if max(sizes_bytes, default=0) > self.message_bytes:
+            raise DocumentTooLargeError("A message", self.message_bytes, "bytes")
 
     def check_header(self, size_bytes: int) -> None:
         """Pass if a header of this size may be stored.

@@ -12,7 +12,7 @@ from tests.fake_clock import instant
 from tests.strategies import messages
 
 # blake2b of 5:Hello 4:user -1:- 3:ada {"a":"é","b":1} without the blanks, in 16 bytes.
-HELLO = "e2da91c7c878388c06d6f78554817ac0"
+HELLO = "61056504b6de440745d9c1fce5678bee"
 DIFFERENT = [
     make_message("m", "text"),
     make_message("m", "text "),

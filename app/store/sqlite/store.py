@@ -379,15 +379,17 @@ class SQLiteStore:
         self.limits.check_header(header.size_bytes())
         placed: list[tuple[int, str, bytes, str]] = []
         bodies: list[bytes] = []
+        sizes_bytes: list[int] = []
         ids: set[str] = set()
         for seq, message in enumerate(session.messages):
             if message.id in ids:
                 raise MessageIdConflictError(message.id, seq)
             ids.add(message.id)
             unplaced = message.unplaced_json()
-            self.limits.check_batch([len(unplaced)])
             placed.append((seq, message.id, message.digest(), instant_text(message.created_at)))
             bodies.append(placed_json(seq, unplaced))
+            sizes_bytes.append(len(unplaced))
+        self.limits.check_messages(sizes_bytes)
         return PreparedSession(session, header, header.details_json().decode(), placed, bodies)
 
 
