@@ -51,8 +51,8 @@ async def serving(store: SessionStore, clock: FakeClock) -> AsyncIterator[int]:
 
 
 @pytest.fixture
-async def port(store: SessionStore, clock: FakeClock) -> AsyncIterator[int]:
-    async with serving(store, clock) as port:
+async def port(clock: FakeClock) -> AsyncIterator[int]:
+    async with serving(MemoryStore(), clock) as port:
         yield port
 
 
