@@ -1,0 +1,178 @@
+"""Law 1: an append answered 2xx survives `kill -9` of any process."""
+
+import asyncio
+import json
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.serving import Server, serving
+
+SESSIONS = "/api/chat/sessions"
+MESSAGES = "/api/chat/sessions/s/messages"
+WRITERS = 8
+
+
+class Writing:
+    """Writers that append one message after the other, and remember what was acknowledged.
+
+    The text identifies a message: half of the writers leave its id to an `Idempotency-Key`.
+    """
+
+    def __init__(self) -> None:
+        self.seqs: dict[str, int] = {}
+        self.unacknowledged: set[str] = set()
+        self.acknowledged_enough = asyncio.Event()
+        self.is_over = False
+
+    async def append(self, client: httpx.AsyncClient, text: str) -> None:
+        """Append a message; `httpx.TransportError` leaves it unacknowledged."""
+        self.unacknowledged.add(text)
+        headers = {"Idempotency-Key": text} if text.startswith("key") else {}
+        body = {"content": text} if headers else {"id": f"id of {text}", "content": text}
+        answer = await client.post(MESSAGES, json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        (message,) = answer.json()["messages"]
+        assert message["content"] == text
+        self.seqs[text] = message["seq"]
+        self.unacknowledged.discard(text)
+
+    async def write(self, server: Server, name: str, *, enough: int) -> None:
+        """Append until the server is gone."""
+        number = len(self.seqs)
+        async with client_of(server) as client:
+            while not self.is_over:
+                number += 1
+                try:
+                    await self.append(client, f"{name}-{number}")
+                except httpx.TransportError:
+                    return
+                if len(self.seqs) >= enough:
+                    self.acknowledged_enough.set()
+
+    def assert_all_there_once(self, document: dict[str, Any]) -> None:
+        """Each acknowledged message is there once, at its place; no place is empty."""
+        messages = document["messages"]
+        assert [message["seq"] for message in messages] == list(range(len(messages)))
+        assert document["message_count"] == len(messages)
+        times = Counter(message["content"] for message in messages)
+        assert set(times.values()) == {1}
+        stored = {message["content"]: message["seq"] for message in messages}
+        assert {text: stored.get(text) for text in self.seqs} == self.seqs
+        assert set(stored) <= set(self.seqs) | self.unacknowledged
+
+
+def client_of(server: Server) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=server.url, headers={"X-User-Id": "ada"}, timeout=30)
+
+
+async def document_of(server: Server) -> dict[str, Any]:
+    async with client_of(server) as client:
+        found: dict[str, Any] = (await client.get(f"{SESSIONS}/s")).raise_for_status().json()
+        return found
+
+
+async def create(server: Server) -> None:
+    async with client_of(server) as client:
+        (await client.post(SESSIONS, json={"id": "s"})).raise_for_status()
+
+
+async def kill_while_writing(server: Server, writing: Writing, *, enough: int) -> None:
+    writers = [
+        asyncio.create_task(writing.write(server, f"{'id' if n % 2 else 'key'}{n}", enough=enough))
+        for n in range(WRITERS)
+    ]
+    await asyncio.wait_for(writing.acknowledged_enough.wait(), timeout=60)
+    await server.kill()
+    await asyncio.gather(*writers)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_what_was_acknowledged_is_there_after_every_process_was_killed(
+    tmp_path: Path, workers: int
+) -> None:
+    writing = Writing()
+    async with serving(tmp_path, workers=workers) as server:
+        await create(server)
+        await kill_while_writing(server, writing, enough=200)
+    assert len(writing.seqs) >= 200
+    assert writing.unacknowledged
+
+    async with serving(tmp_path, workers=workers) as server:
+        writing.assert_all_there_once(await document_of(server))
+        async with client_of(server) as client:
+            for text in [*writing.unacknowledged, *list(writing.seqs)[-20:]]:
+                before = writing.seqs.get(text)
+                await writing.append(client, text)
+                assert before in (None, writing.seqs[text])
+        assert not writing.unacknowledged
+        retried = await document_of(server)
+        writing.assert_all_there_once(retried)
+        assert len(retried["messages"]) == len(writing.seqs)
+
+
+async def test_writers_lose_nothing_where_a_worker_is_killed_and_replaced(tmp_path: Path) -> None:
+    writing = Writing()
+
+    async def write(server: Server, name: str) -> None:
+        client = client_of(server)
+        for number in range(30):
+            while True:
+                try:
+                    await writing.append(client, f"{name}-{number}")
+                    break
+                except httpx.TransportError:
+                    await client.aclose()  # it may hold connections to the killed worker
+                    client = client_of(server)
+            if len(writing.seqs) >= 40:
+                writing.acknowledged_enough.set()
+        await client.aclose()
+
+    async with serving(tmp_path, workers=2) as server:
+        await create(server)
+        writers = [
+            asyncio.create_task(write(server, f"{'id' if n % 2 else 'key'}{n}"))
+            for n in range(WRITERS)
+        ]
+        await asyncio.wait_for(writing.acknowledged_enough.wait(), timeout=60)
+        victim, *_ = await server.worker_pids()
+        os.kill(victim, signal.SIGKILL)
+        await asyncio.gather(*writers)
+        document = await document_of(server)
+
+    writing.assert_all_there_once(document)
+    assert len(document["messages"]) == WRITERS * 30
+
+
+async def test_edits_deletions_and_headers_survive_too(tmp_path: Path) -> None:
+    async with serving(tmp_path) as server, client_of(server) as client:
+        await create(server)
+        batch = [{"id": f"m{n}", "content": f"text {n}"} for n in range(200)]
+        steps = [
+            await client.post(MESSAGES, json=batch),
+            await client.patch(f"{MESSAGES}/m7", json={"content": "edited"}),
+            await client.delete(f"{MESSAGES}/m8"),
+            await client.put(f"{SESSIONS}/s", json={"session_name": "named", "tags": ["t"]}),
+            await client.post(SESSIONS, json={"id": "gone"}),
+            await client.delete(f"{SESSIONS}/gone"),
+        ]
+        assert [step.status_code for step in steps] == [201, 200, 204, 200, 201, 204]
+        before = (await client.get(f"{SESSIONS}/s")).content
+        await server.kill()
+
+    async with serving(tmp_path) as server, client_of(server) as client:
+        after = (await client.get(f"{SESSIONS}/s")).content
+        history = (await client.get(f"{MESSAGES}/m7/history")).json()["items"]
+        found = (await client.get("/api/chat/search", params={"q": "edited"})).json()["items"]
+        gone = await client.get(f"{SESSIONS}/gone")
+
+    assert after == before
+    assert json.loads(after)["revision"] == 5
+    assert [past["content"] for past in history] == ["text 7"]
+    assert [hit["message_id"] for hit in found] == ["m7"]
+    assert gone.status_code == 404

@@ -1,0 +1,90 @@
+"""The real service in processes of its own: started on a free port, asked until ready, killed."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30
+_POLL_SECONDS = 0.02
+
+
+class Server(NamedTuple):
+    """A running service; its processes are one group, whose id is that of the first."""
+
+    process: asyncio.subprocess.Process
+    url: str
+
+    async def kill(self) -> None:
+        """`kill -9` every process of the service at once: nothing can be finished or flushed."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+
+    async def worker_pids(self) -> list[int]:
+        """The processes that answer, where there are several."""
+        listing = await asyncio.create_subprocess_exec(
+            "ps", "-A", "-ww", "-o", "pid=,ppid=,command=", stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await listing.communicate()
+        processes = [line.split(maxsplit=2) for line in output.decode().splitlines()]
+        return [
+            int(pid)
+            for pid, parent, command in processes
+            if int(parent) == self.process.pid and "spawn_main" in command
+        ]
+
+
+@asynccontextmanager
+async def serving(folder: Path, *, workers: int = 1) -> AsyncIterator[Server]:
+    """Serve the SQLite file in this folder; whatever is left of it at the end is killed."""
+    with (folder / "server.log").open("ab") as log:
+        start = log.tell()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "app", "--port", "0", "--workers", str(workers)),
+            env=_environment() | {"CHATFOLD_STORE": f"sqlite:///{folder}/chatfold.db"},
+            cwd=ROOT,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        url = await _ready(process, folder / "server.log", start)
+        yield Server(process, url)
+    finally:
+        if process.returncode is None:
+            await Server(process, "").kill()
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without settings of ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CHATFOLD_")}
+
+
+async def _ready(process: asyncio.subprocess.Process, log: Path, start: int) -> str:
+    """The URL, once the service says over HTTP that it can work."""
+    deadline = time.monotonic() + START_SECONDS
+    async with httpx.AsyncClient() as client:
+        while time.monotonic() < deadline and process.returncode is None:
+            said = log.read_bytes()[start:].decode()
+            found = re.search(r"on (http://[^\s\"]+:\d+)", said)
+            if found and await _is_ready(client, found[1]):
+                return found[1]
+            await asyncio.sleep(_POLL_SECONDS)
+    raise AssertionError(f"the service did not start: {said}")
+
+
+async def _is_ready(client: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await client.get(url + "/readyz")).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
