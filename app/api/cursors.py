@@ -4,7 +4,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from app.domain.free_json import canonical_json
+from app.api.parameters import query_pairs
+from app.domain.free_json import encode_json
 from app.domain.page import Position, decode_cursor, encode_cursor
 
 
@@ -12,7 +13,7 @@ class Listing:
     """One listing of one user: its cursors fit neither another user nor other filters."""
 
     def __init__(self, *identity: str | bool | None, kinds: tuple[type, ...]) -> None:
-        self._scope = canonical_json(identity).decode()
+        self._scope = encode_json(identity).decode()
         self._kinds = kinds
 
     def position(self, cursor: str | None) -> Position | None:
@@ -32,10 +33,6 @@ class Listing:
 
 def page_link(request: Request, relation: str, **parameters: str | int) -> str:
     """A `Link` value (RFC 8288): this request's target with some of its parameters replaced."""
-    kept = [
-        (name, value)
-        for name, value in request.query_params.multi_items()
-        if name not in parameters
-    ]
+    kept = [pair for pair in query_pairs(request) if pair[0] not in parameters]
     query = urlencode([*kept, *parameters.items()])
     return f'<{request.scope["path"]}?{query}>; rel="{relation}"'

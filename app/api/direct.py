@@ -6,17 +6,10 @@ OpenAPI document finds them, and its endpoint takes the request alone and reads 
 parsers that dependencies of other routes use.
 """
 
-from typing import TypeVar
-
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-
-from app.errors import Fault, InvalidInputError
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class DirectRoute(APIRoute):
@@ -29,17 +22,3 @@ class DirectRoute(APIRoute):
             return
         response: Response = await self.endpoint(Request(scope, receive))
         await response(scope, receive, send)
-
-
-def parse_parameters(model: type[ModelT], request: Request) -> ModelT:
-    """The query parameters as a model; those that it does not know are ignored.
-
-    Raises:
-        InvalidInputError: a parameter breaks a rule.
-    """
-    try:
-        return model.model_validate(dict(request.query_params.items()))
-    except ValidationError as error:
-        raise InvalidInputError(
-            *(Fault(str(found["loc"][0]), found["msg"]) for found in error.errors())
-        ) from None

@@ -1,4 +1,4 @@
-"""The three routes that carry nearly all traffic: the whole read, the append, the list."""
+"""The three routes that carry nearly all traffic: the whole read, the list, the append."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -31,8 +31,9 @@ from app.api.dependencies import (
     session_service,
     user_service,
 )
-from app.api.direct import DirectRoute, parse_parameters
+from app.api.direct import DirectRoute
 from app.api.etags import is_known, precondition_of
+from app.api.parameters import parse_parameters
 from app.api.problems import BODY_PROBLEMS, problems
 from app.api.responses import (
     READ_HEADERS,
@@ -97,6 +98,41 @@ async def read_session(request: Request) -> Response:
         encoded = await sessions.read(key, selection)
         version, body = encoded.version, encoded.to_json()
     return EncodedResponse(body, etag_header(version), *READ_HEADERS)
+
+
+def _parameters_of_list(wanted: Annotated[SessionList, Query()]) -> None:
+    """Declared for the OpenAPI document; `list_sessions` reads them itself."""
+
+
+@router.get(
+    "/sessions",
+    operation_id="list_sessions",
+    response_model=SessionPage,
+    responses=problems(InvalidCursorError, UserRequiredError),
+    dependencies=[Depends(_parameters_of_list)],
+)
+async def list_sessions(request: Request) -> Response:
+    """List the caller's sessions without their messages; `Link` names the next page.
+
+    By activity, newest first, nothing is shown twice while sessions change, and what moved is on
+    page one again. By creation, oldest first, a walk meets every session that lives through it.
+    """
+    user_id = await callers_user(request)
+    wanted = parse_parameters(SessionList, request)
+    listing = listing_of(user_id, wanted)
+    page = await user_service(request).list_sessions(
+        user_id,
+        order=wanted.order,
+        filter=filter_of(wanted),
+        limit=wanted.limit,
+        after=listing.position(wanted.cursor),
+    )
+    cursor = listing.cursor(page.next_position)
+    body = b'{"items":[%s],"next_cursor":%s}' % (b",".join(page.items), encode_json(cursor))
+    if cursor is None:
+        return EncodedResponse(body, *READ_HEADERS)
+    next_page = link_header(page_link(request, "next", cursor=cursor))
+    return EncodedResponse(body, *READ_HEADERS, next_page)
 
 
 def _parameters_of_append(
@@ -168,38 +204,3 @@ def _faults_in_body(
     if is_list:
         return error.faults
     return [Fault(fault.pointer.removeprefix("/0"), fault.detail) for fault in error.faults]
-
-
-def _parameters_of_list(wanted: Annotated[SessionList, Query()]) -> None:
-    """Declared for the OpenAPI document; `list_sessions` reads them itself."""
-
-
-@router.get(
-    "/sessions",
-    operation_id="list_sessions",
-    response_model=SessionPage,
-    responses=problems(InvalidCursorError, UserRequiredError),
-    dependencies=[Depends(_parameters_of_list)],
-)
-async def list_sessions(request: Request) -> Response:
-    """List the caller's sessions without their messages; `Link` names the next page.
-
-    By activity, newest first, nothing is shown twice while sessions change, and what moved is on
-    page one again. By creation, oldest first, a walk meets every session that lives through it.
-    """
-    user_id = await callers_user(request)
-    wanted = parse_parameters(SessionList, request)
-    listing = listing_of(user_id, wanted)
-    page = await user_service(request).list_sessions(
-        user_id,
-        order=wanted.order,
-        filter=filter_of(wanted),
-        limit=wanted.limit,
-        after=listing.position(wanted.cursor),
-    )
-    cursor = listing.cursor(page.next_position)
-    body = b'{"items":[%s],"next_cursor":%s}' % (b",".join(page.items), encode_json(cursor))
-    if cursor is None:
-        return EncodedResponse(body, *READ_HEADERS)
-    next_page = link_header(page_link(request, "next", cursor=cursor))
-    return EncodedResponse(body, *READ_HEADERS, next_page)
