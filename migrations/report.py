@@ -1,4 +1,4 @@
-"""Reports: what a plan, a run or a verification found, for people and for programs."""
+"""Reports: what a plan or a run found, for people and for programs."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 from app.domain.folding import Reason
 from migrations.outcomes import Outcome, Tally
+from migrations.verify_report import VerifyReport
 
 _SHOWN_EXAMPLES = 3
 
@@ -113,72 +114,6 @@ class PlanReport:
             lines.extend(f"    {record}" for record in sample.before)
             lines.append("sample, after:")
             lines.append(f"    {json.dumps(sample.after, ensure_ascii=False)}")
-        return _joined(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing in the store that is not as the source says."""
-
-    code: str
-    user_id: str
-    session_id: str
-    detail: str
-    message_id: str | None = None
-    position: int | None = None
-    """Of the record in the source."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyReport:
-    """How source and store compare."""
-
-    job: str
-    source: str
-    seconds: float
-    records_read: int
-    sessions_expected: int
-    messages_expected: int
-    sessions_equal: int
-    """Every count, hash, order, date, type and metadata as the source says."""
-    differences: Mapping[str, int]
-    """By code."""
-    examples: Sequence[Difference]
-    written_since: Sequence[Mapping[str, str]]
-    """Sessions that users wrote to after the fold; compared up to their folded part."""
-    deleted_since: Sequence[Mapping[str, str]]
-    not_ours: Sequence[Mapping[str, str]]
-    """Sessions whose place another maker's session has; not compared."""
-
-    @property
-    def has_findings(self) -> bool:
-        """Whether there is a difference."""
-        return bool(self.differences)
-
-    def to_text(self) -> str:
-        """For people."""
-        lines = [
-            f"{self.job} verify of {self.source}: {self.seconds:.1f} s",
-            f"records read: {self.records_read:,}",
-            f"sessions expected: {self.sessions_expected:,}; equal: {self.sessions_equal:,}",
-            f"messages expected: {self.messages_expected:,}",
-            "differences: " + (_listed(self.differences) or "none"),
-        ]
-        for example in self.examples:
-            message = f", message {example.message_id!r}" if example.message_id else ""
-            line = f", line {example.position}" if example.position else ""
-            lines.append(
-                f"    {example.code}: user {example.user_id!r}, session {example.session_id!r}"
-                f"{message}{line}: {example.detail}"
-            )
-        for title, sessions in (
-            ("written to since, compared up to the folded part", self.written_since),
-            ("deleted by their users since", self.deleted_since),
-            ("not made by this job, not compared", self.not_ours),
-        ):
-            if sessions:
-                lines.append(f"{title}: {len(sessions):,}")
-                lines.extend(f"    {one['session_id']!r} of {one['user_id']!r}" for one in sessions)
         return _joined(lines)
 
 

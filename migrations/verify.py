@@ -17,7 +17,7 @@ from app.errors import CorruptDocumentError, SessionNotFoundError
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.expected import KEPT_NAME, ExpectedMessage, ExpectedSession, ExpectedSessions
 from migrations.progress import Progress, SilentProgress
-from migrations.report import Difference, VerifyReport
+from migrations.verify_report import Difference, VerifyReport
 
 _EXAMPLE_LIMIT = 1000
 

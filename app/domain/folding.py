@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import Field, SkipValidation
 
+from app.domain.free_json import canonical_json
 from app.domain.identity import SessionKey, derived_id
 from app.domain.message import MessageType, NewMessage, message_digest
 from app.domain.session import NewSession, Origin
@@ -148,11 +149,14 @@ class SessionFold:
         return FoldedPart(messages, kept, refusals)
 
     def _made_id(self, record: SourceMessage) -> str:
+        # Of everything the record says, so that each run makes the same one.
         return derived_id(
             "folded-message",
             *self._key,
             str(record.instant_microseconds),
-            _digest(record).hex(),
+            record.content,
+            record.message_type,
+            canonical_json(record.metadata).decode(),
         )
 
     def _repeated(self, message_id: str, record: SourceMessage) -> Refusal:

@@ -1,0 +1,50 @@
+"""Verify proves the fold only as long as it shares no code with it."""
+
+import ast
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+FOLDING = {
+    "app.domain.folding",
+    "app.formats.line_source",
+    "app.formats.message_documents",
+    "app.formats.port",
+    "migrations.folds",
+    "migrations.outcomes",
+    "migrations.plan",
+    "migrations.runner",
+    "migrations.spool",
+    "migrations.targets",
+}
+
+
+def imports_of(module: str) -> Iterator[str]:
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    for node in ast.walk(ast.parse(Path(spec.origin).read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+
+
+def ours_reached_from(module: str, reached: set[str]) -> set[str]:
+    for imported in imports_of(module):
+        is_ours = imported.startswith(("app.", "migrations."))
+        if is_ours and imported not in reached:
+            reached.add(imported)
+            ours_reached_from(imported, reached)
+    return reached
+
+
+def test_verify_reaches_no_code_that_folds() -> None:
+    reached = ours_reached_from("migrations.verify", set())
+
+    assert "migrations.expected" in reached
+    assert reached & FOLDING == set()
+
+
+def test_the_walk_would_see_folding_code() -> None:
+    assert "app.domain.folding" in ours_reached_from("migrations.runner", set())
