@@ -1,0 +1,68 @@
+"""Ten times the records need no more memory: what cannot be kept is on disk."""
+
+import json
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from app.formats.message_documents import MessageDocuments
+from app.formats.port import Line, Record
+from migrations.folds import folded_sessions
+from migrations.outcomes import Tally
+from migrations.spool import Spool
+from tests.migrations.sources import document
+
+TEXT = "x" * 200
+
+
+def lines(count: int, arrangement: str) -> Iterator[Line]:
+    for number in range(count):
+        # 7919 is a prime, so that every session's records lie far apart.
+        place = number if arrangement == "grouped" else number * 7919 % count
+        session_id = "long" if arrangement == "one long session" else f"s{place // 20}"
+        raw = json.dumps(
+            document(f"m{place}", TEXT, created_at=place, session_id=session_id)
+        ).encode()
+        yield Line(number + 1, raw)
+
+
+def peak_bytes(count: int, arrangement: str) -> int:
+    """What folding so many records needs at most, with small buffers."""
+    tracemalloc.start()
+    tally = Tally()
+    folded = 0
+    with closing(Spool(buffer_records=500, part_records=500)) as spool:
+        for record in MessageDocuments().records(lines(count, arrangement)):
+            assert isinstance(record, Record)
+            spool.add(record.session_id, record.user_id, record.message)
+        spool.assign_users()
+        for session in folded_sessions(
+            spool, tally, message_limit_bytes=8_000_000, part_records=500
+        ):
+            for part in session.parts:
+                folded += len(part.messages)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert folded == count
+    return peak
+
+
+@pytest.mark.parametrize("arrangement", ["grouped", "scattered"])
+def test_memory_does_not_grow_with_the_source(arrangement: str) -> None:
+    peak_bytes(10_000, arrangement)  # fills the decoder's own cache of short texts once
+
+    small = peak_bytes(1000, arrangement)
+    large = peak_bytes(10_000, arrangement)
+
+    assert large < 1.2 * small
+
+
+def test_a_long_session_costs_its_ids_and_not_its_texts() -> None:
+    peak_bytes(10_000, "one long session")
+
+    small = peak_bytes(1000, "one long session")
+    large = peak_bytes(10_000, "one long session")
+
+    assert large - small < 9000 * (len(TEXT) + 100)
