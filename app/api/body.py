@@ -1,7 +1,7 @@
 """Bodies of requests: read under a limit, and parsed as strict JSON by one set of rules."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +14,9 @@ from app.domain.session import faults_of
 from app.errors import DocumentTooLargeError, Fault, InvalidInputError, MalformedJSONError
 
 T = TypeVar("T")
+
+MEMBER_LIMIT = 100
+"""The most members that an object of ours may have; free JSON within it may have any number."""
 
 _UNSUPPORTED_MEDIA_TYPE = 415
 _TOO_DEEP = "recursion limit exceeded"
@@ -47,26 +50,27 @@ def parse_json(body: bytes) -> Any:
 
     Raises:
         MalformedJSONError: it is not that.
-        InvalidInputError: it is nested so deeply that we do not look.
+        InvalidInputError: it is nested too deeply or has too many members to be looked at.
     """
     try:
-        return from_json(body, allow_inf_nan=False)
+        parsed = from_json(body, allow_inf_nan=False)
     except ValueError as error:
         reason = str(error)
-    if reason.startswith(_TOO_DEEP):
-        raise InvalidInputError(Fault("", "is nested too deeply"))
-    raise MalformedJSONError(Fault("", reason))
+        if reason.startswith(_TOO_DEEP):
+            raise InvalidInputError(Fault("", "is nested too deeply")) from None
+        raise MalformedJSONError(Fault("", reason)) from None
+    _check_member_counts(parsed)
+    return parsed
 
 
-def parse_body(adapter: TypeAdapter[T], body: bytes) -> T:
-    """The body as a model.
+def validated(adapter: TypeAdapter[T], parsed: Any) -> T:
+    """Parsed JSON as a model.
 
     Raises:
-        MalformedJSONError: it is not JSON.
-        InvalidInputError: it is, but not what is expected here.
+        InvalidInputError: it is not what is expected here.
     """
     try:
-        return adapter.validate_python(parse_json(body))
+        return adapter.validate_python(parsed)
     except ValidationError as error:
         raise InvalidInputError(*faults_of(error)) from None
 
@@ -92,6 +96,15 @@ class _JSONRequest(Request):
 
     async def json(self) -> Any:
         return parse_json(await self.body())
+
+
+def _check_member_counts(parsed: Any) -> None:
+    # Each unknown member becomes a finding, and millions of them fit into a body.
+    is_list = isinstance(parsed, list)
+    for index, item in enumerate(cast("list[Any]", parsed) if is_list else [parsed]):
+        if isinstance(item, dict) and len(cast("dict[str, Any]", item)) > MEMBER_LIMIT:
+            pointer = f"/{index}" if is_list else ""
+            raise InvalidInputError(Fault(pointer, f"must have at most {MEMBER_LIMIT} members"))
 
 
 async def _receive_all(request: Request, limit_bytes: int) -> bytes:

@@ -23,7 +23,13 @@ from app.domain.session import (
     SessionFields,
     SessionHeader,
 )
-from app.errors import LimitExceededError, SessionNotFoundError, UserRequiredError
+from app.errors import (
+    Fault,
+    InvalidInputError,
+    LimitExceededError,
+    SessionNotFoundError,
+    UserRequiredError,
+)
 from app.service.drafts import MessageDraft, messages_of
 from app.service.read_cache import ReadCache
 from app.store.port import Appended, MessagePage, MessageWindow, ReadSelection, SessionStore
@@ -169,6 +175,19 @@ class SessionService:
 
     # --- its messages -----------------------------------------------------------------------
 
+    def check_batch_size(self, message_count: int) -> None:
+        """Pass if an append may have so many messages; asked before they are looked at one by one.
+
+        Raises:
+            InvalidInputError: there are none.
+            LimitExceededError: there are too many.
+        """
+        if message_count == 0:
+            raise InvalidInputError(Fault("", "must hold at least one message"))
+        limit = self._store.limits.batch_messages
+        if message_count > limit:
+            raise LimitExceededError("A batch", limit, "messages")
+
     async def append(
         self,
         key: SessionKey,
@@ -185,9 +204,6 @@ class SessionService:
             ParentNotFoundError: a parent that is neither in the session nor earlier in the batch.
             LimitExceededError: too many messages, or too many bytes.
         """
-        limit = self._store.limits.batch_messages
-        if len(drafts) > limit:
-            raise LimitExceededError("A batch", limit, "messages")
         at = self._clock.now()
         messages = messages_of(drafts, key, at=at, idempotency_key=idempotency_key)
         return await self._store.append(key, messages, at=at, precondition=precondition)

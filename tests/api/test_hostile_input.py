@@ -184,6 +184,27 @@ async def test_more_messages_than_a_batch_may_have_are_refused(ada: httpx.AsyncC
     await assert_refused(ada, "POST", MESSAGES, body, (422, "limit_exceeded", [""]))
 
 
+async def test_a_batch_of_millions_is_not_looked_at_one_by_one(ada: httpx.AsyncClient) -> None:
+    body = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
+
+    await assert_refused(ada, "POST", MESSAGES, body, (422, "limit_exceeded", [""]))
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+async def test_an_object_of_many_members_is_not_looked_at_one_by_one(
+    ada: httpx.AsyncClient, method: str, path: str
+) -> None:
+    body = json.dumps(dict.fromkeys(map(str, range(100_000)))).encode()
+
+    await assert_refused(ada, method, path, body, (422, "invalid_input", [""]))
+
+
+async def test_many_wrong_tags_are_told_by_the_first(ada: httpx.AsyncClient) -> None:
+    body = json.dumps({"tags": [1] * 1_000_000}).encode()
+
+    await assert_refused(ada, "PUT", SESSION, body, (422, "invalid_input", ["/tags/0"]))
+
+
 async def test_a_message_above_the_limit_is_refused(ada: httpx.AsyncClient) -> None:
     body = json.dumps({"content": "x" * (8 * 1024 * 1024)}).encode()
 

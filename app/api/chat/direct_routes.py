@@ -1,14 +1,14 @@
 """The three routes that carry nearly all traffic: the whole read, the list, the append."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Body, Depends, Header, Query
 from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.body import parse_body, read_body
+from app.api.body import parse_json, read_body, validated
 from app.api.chat.mapping import draft_of, filter_of, listing_of, selection_of
 from app.api.chat.schemas import (
     PostedMessage,
@@ -171,12 +171,12 @@ async def append_messages(request: Request) -> Response:
     session_id = decode_session_id(request.path_params["session_id"])
     precondition = precondition_of(request)
     idempotency_key = idempotency_key_of(request.headers.get("idempotency-key"))
-    body = await read_body(request)
-    is_list = body.lstrip()[:1] == b"["
-    posted = parse_body(_MESSAGES, body) if is_list else [parse_body(_ONE_MESSAGE, body)]
-    if not posted:
-        raise InvalidInputError(Fault("", "must hold at least one message"))
     sessions = session_service(request)
+    parsed = parse_json(await read_body(request))
+    is_list = isinstance(parsed, list)
+    if is_list:
+        sessions.check_batch_size(len(cast("list[Any]", parsed)))
+    posted = validated(_MESSAGES, parsed) if is_list else [validated(_ONE_MESSAGE, parsed)]
     key = await sessions.key_of(asking.user_id, session_id, author_id=posted[0].user_id)
     try:
         appended = await sessions.append(

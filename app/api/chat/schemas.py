@@ -3,13 +3,21 @@
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    StrictBool,
+    model_validator,
+)
 
 from app.domain.free_json import FreeJSON, Text
 from app.domain.identity import Id
 from app.domain.instants import Instant
 from app.domain.message import ChatMessage, MessageType
-from app.domain.session import SessionStatus, SessionSummary
+from app.domain.session import SessionStatus, SessionSummary, Tag
 from app.store.port import MESSAGE_PAGE_LIMIT, PAGE_LIMIT, ListOrder
 
 PLACE_LIMIT = 2**53 - 1
@@ -44,7 +52,7 @@ class SessionChange(_Body):
     is_active: StrictBool | None = None
     context: FreeJSON | None = None
     metadata: FreeJSON | None = None
-    tags: list[Text] | None = None
+    tags: Annotated[list[Tag] | None, FailFast()] = None
     is_pinned: StrictBool | None = None
     project_id: Id | None = None
     workspace_id: Id | None = None
