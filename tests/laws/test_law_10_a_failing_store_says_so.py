@@ -1,0 +1,258 @@
+"""Law 10: a failing store is a 503, a damaged document a named error; neither is ever absence."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, cast
+
+import httpx
+import pytest
+
+from app.domain.limits import StoreLimits
+from app.errors import (
+    CorruptDocumentError,
+    CorruptStoreError,
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreReadOnlyError,
+    StoreUnavailableError,
+    StoreVersionError,
+)
+from app.main import create_app
+from app.store.memory import MemoryStore
+from app.store.port import SessionStore
+from tests.factories import KEY, make_edit, make_messages, make_new_session
+from tests.fake_clock import FakeClock
+from tests.laws.conftest import SETTINGS, client_of
+
+SESSION = "/api/chat/sessions/session"
+METHODS = sorted(
+    name
+    for name, member in vars(SessionStore).items()
+    if callable(member) and not name.startswith("_") and name != "aclose"
+)
+
+
+class FailingStore:
+    """A store of which some methods fail, and always in the same way."""
+
+    def __init__(self, inner: SessionStore, error: Exception, methods: list[str]) -> None:
+        self.limits = StoreLimits()
+        self._inner = inner
+        self._error = error
+        self._methods = methods
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def fail(*_arguments: object, **_named: object) -> None:
+            raise self._error
+
+        if name in self._methods:
+            return fail
+        method: Callable[..., Awaitable[Any]] = getattr(self._inner, name)
+        return method
+
+
+class Operation(NamedTuple):
+    """One route, asked in a way that succeeds where the store does."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+
+
+OPERATIONS = {
+    "create_session": Operation("POST", "/api/chat/sessions", {"id": "new"}),
+    "list_sessions": Operation("GET", "/api/chat/sessions"),
+    "read_session": Operation("GET", SESSION),
+    "set_session_fields": Operation("PUT", SESSION, {"session_name": "x"}),
+    "merge_session_fields": Operation("PATCH", SESSION, {"session_name": "x"}),
+    "delete_session": Operation("DELETE", SESSION),
+    "append_messages": Operation("POST", f"{SESSION}/messages", {"content": "x"}),
+    "list_messages": Operation("GET", f"{SESSION}/messages"),
+    "edit_message": Operation("PATCH", f"{SESSION}/messages/m0", {"content": "x"}),
+    "delete_message": Operation("DELETE", f"{SESSION}/messages/m0"),
+    "read_message_history": Operation("GET", f"{SESSION}/messages/m0/history"),
+    "search": Operation("GET", "/api/chat/search?q=text"),
+    "read_stats": Operation("GET", "/api/chat/stats"),
+    "export_session": Operation("GET", f"{SESSION}/export"),
+    "export_sessions": Operation("GET", "/api/chat/export"),
+    "erase_user": Operation("DELETE", "/api/chat/users/me"),
+    "legacy_list_history": Operation("GET", "/api/chat/history"),
+    "legacy_post_message": Operation(
+        "POST", "/api/chat/message", {"content": "x", "session_id": "session"}
+    ),
+    "get_readiness": Operation("GET", "/readyz"),
+}
+WITHOUT_STORE = {"get_health", "get_metrics"}
+VARIANTS = {
+    "read_session, header": Operation("GET", f"{SESSION}?messages=none"),
+    "read_session, since": Operation("GET", f"{SESSION}?since=0123456789abcdef-1"),
+    "read_session, after": Operation("GET", f"{SESSION}?after_seq=0"),
+    "export_session, text": Operation("GET", f"{SESSION}/export?format=markdown"),
+    "list_sessions, filtered": Operation("GET", "/api/chat/sessions?tag=red&order=created"),
+    "legacy_list_history, session": Operation("GET", "/api/chat/history?session_id=session"),
+    "legacy_post_message, new": Operation("POST", "/api/chat/message", {"content": "x"}),
+}
+ALL = OPERATIONS | VARIANTS
+
+
+async def filled_store() -> MemoryStore:
+    store = MemoryStore()
+    await store.insert(
+        make_new_session(messages=make_messages(3), tags=["red"], generation="0123456789abcdef")
+    )
+    await store.edit_message(KEY, "m0", make_edit("text, edited"))
+    return store
+
+
+async def serve(
+    error: Exception | None = None, methods: list[str] | None = None
+) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    """A client of an application whose store fails."""
+    store: SessionStore = await filled_store()
+    if error is not None:
+        failing = FailingStore(store, error, METHODS if methods is None else methods)
+        store = cast("SessionStore", failing)
+    return client_of(create_app(SETTINGS, store, FakeClock()), "ada")
+
+
+async def ask(
+    client: httpx.AsyncClient, operation: Operation, *, names_user: bool = True
+) -> httpx.Response:
+    is_merge = operation.path == SESSION and operation.method == "PATCH"
+    kind = "application/merge-patch+json" if is_merge else "application/json"
+    headers = {} if operation.body is None else {"Content-Type": kind}
+    if not names_user:
+        # In open mode it need not; the store is then asked who owns the session.
+        del client.headers["X-User-Id"]
+    return await client.request(
+        operation.method, operation.path, json=operation.body, headers=headers
+    )
+
+
+async def test_every_operation_of_the_document_is_asked_here() -> None:
+    document = create_app(SETTINGS, MemoryStore(), FakeClock()).openapi()
+    documented = {
+        operation["operationId"]
+        for path in document["paths"].values()
+        for operation in path.values()
+    }
+
+    assert documented - WITHOUT_STORE == set(OPERATIONS)
+    assert len(METHODS) == 20
+
+
+@pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
+async def test_every_operation_succeeds_on_a_store_that_works(operation: Operation) -> None:
+    async with await serve() as client:
+        answer = await ask(client, operation)
+
+    assert answer.is_success
+    assert answer.content != b"[]"
+    assert b'"items":[]' not in answer.content
+
+
+@pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailableError("The store is not there."),
+        StoreBusyError("The store is held."),
+        StoreFullError("The disk is full."),
+        StoreReadOnlyError("The file is read-only."),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_a_store_that_cannot_work_is_a_503_with_its_name(
+    operation: Operation, error: StoreUnavailableError
+) -> None:
+    async with await serve(error) as client:
+        answer = await ask(client, operation)
+
+    assert answer.status_code == 503
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["code"] == error.code
+
+
+@pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
+@pytest.mark.parametrize(
+    "error",
+    [
+        CorruptDocumentError("session"),
+        CorruptStoreError("The file is damaged."),
+        StoreVersionError("The file is too new."),
+        StoreError("Something else."),
+    ],
+    ids=lambda error: error.code,
+)
+async def test_a_damaged_store_is_a_500_with_its_name(
+    operation: Operation, error: StoreError
+) -> None:
+    async with await serve(error) as client:
+        answer = await ask(client, operation)
+
+    if operation == OPERATIONS["get_readiness"]:
+        # The question is whether the service can work, and the answer is no.
+        assert answer.status_code == 503
+        return
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] == error.code
+
+
+@pytest.mark.parametrize("names_user", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(StoreUnavailableError("gone"), 503), (CorruptDocumentError("session"), 500)],
+    ids=["unavailable", "corrupt"],
+)
+async def test_where_one_method_fails_no_route_answers_as_if_nothing_were_there(
+    method: str, error: StoreError, status: int, names_user: bool
+) -> None:
+    failed = []
+    for name, operation in ALL.items():
+        async with await serve() as client:
+            sound = await ask(client, operation, names_user=names_user)
+        async with await serve(error, [method]) as client:
+            answer = await ask(client, operation, names_user=names_user)
+        if answer.status_code in (status, 503):
+            failed.append(name)
+            continue
+        # The route has no use for this method: its answer is the one it always gives.
+        assert answer.status_code == sound.status_code, name
+        if operation.method == "GET":
+            assert answer.content == sound.content or answer.is_error, name
+
+    assert bool(failed) is (method not in UNUSED[names_user])
+
+
+FOR_FOLDS = {"find_deleted", "insert_absent", "list_keys"}
+UNUSED = {
+    True: FOR_FOLDS | {"find_owners"},
+    False: FOR_FOLDS | {"erase_user", "list_recent_messages", "list_summaries", "search", "stats"},
+}
+"""Methods that no route asks where the request names its user, and where it does not."""
+
+
+@pytest.mark.parametrize("error", [StoreUnavailableError("gone"), CorruptDocumentError("session")])
+async def test_a_session_in_the_cache_is_not_served_by_a_store_that_fails(
+    error: StoreError,
+) -> None:
+    store = await filled_store()
+    methods: list[str] = []
+    failing = cast("SessionStore", FailingStore(store, error, methods))
+    async with client_of(create_app(SETTINGS, failing, FakeClock()), "ada") as client:
+        assert (await client.get(SESSION)).status_code == 200
+        assert (await client.get(SESSION)).status_code == 200
+        methods += METHODS
+
+        answer = await client.get(SESSION)
+        known = await client.get(SESSION, headers={"If-None-Match": '"0123456789abcdef-2"'})
+
+    assert (
+        answer.status_code
+        == known.status_code
+        == (503 if error.code != "document_corrupt" else 500)
+    )
