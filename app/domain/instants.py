@@ -1,6 +1,7 @@
 """Instants: aware UTC in whole milliseconds, and their one text form in stores and on the wire."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, PlainSerializer
@@ -19,6 +20,7 @@ def whole_milliseconds(instant: datetime) -> datetime:
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
 
 
+@lru_cache(maxsize=1024)  # a message's date is written several times in a row
 def instant_text(instant: datetime) -> str:
     """`2026-11-20T09:30:00.000Z`: always 24 characters, so that text order is time order."""
     # The instant is in UTC by then. Asked for milliseconds, isoformat takes three times as long.

@@ -16,7 +16,7 @@ from app.errors import CorruptDocumentError
 from app.store.port import ListFilter, ListOrder
 from app.store.sqlite import bodies
 from app.store.sqlite.session_row import SessionRow
-from app.store.sqlite.statements import Value, get_row, rows, run, run_many
+from app.store.sqlite.statements import Value, get_row, rows, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,18 @@ class PreparedSession:
     session: NewSession
     header: SessionHeader
     details: str
-    message_rows: Sequence[tuple[int, str, bytes, str]]
-    """Of each message: seq, id, digest, created_at."""
+    identities: str
+    """A JSON array with id, digest in hexadecimal, and date of each message."""
+    newest_message_at: str | None
     message_bodies: Sequence[bytes]
 
 
 # JSON in SQL: the dates and numbers in it need no escaping, and SQLite joins faster than we do.
+_INSERT_IDENTITIES = """
+    INSERT INTO message
+    SELECT ?1, key, value ->> 0, unhex(value ->> 1), 1, NULL, value ->> 2, 0, NULL
+    FROM json_each(?2)"""
+
 _SUMMARY = """
     '{' || lasting || ',"message_count":' || message_count || ',"next_seq":' || next_seq
     || ',"last_message_at":' || coalesce('"' || last_message_at || '"', 'null')
@@ -97,7 +103,7 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
             instant_text(header.created_at),
             instant_text(header.updated_at),
             None if header.last_message_at is None else instant_text(header.last_message_at),
-            max((created_at for *_, created_at in prepared.message_rows), default=None),
+            prepared.newest_message_at,
             *_filter_columns(header),
             header.lasting_json().decode(),
             session.creation_digest,
@@ -105,11 +111,9 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
     )
     session_key = connection.last_insert_rowid()
     run(connection, "INSERT INTO session_details VALUES (?, ?)", (session_key, prepared.details))
-    run_many(
-        connection,
-        f"INSERT INTO message VALUES ({session_key}, ?, ?, ?, 1, NULL, ?, 0, NULL)",
-        prepared.message_rows,
-    )
+    # One statement for all of them, which SQLite works through without Python: another thread can
+    # meanwhile prepare the next sessions.
+    run(connection, _INSERT_IDENTITIES, (session_key, prepared.identities))
     bodies.insert_runs(connection, session_key, 0, prepared.message_bodies)
     if count or header.session_name is not None:
         mark_search_pending(connection, session.key.user_id, session_key)

@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from app.domain.encoded import EncodedSession, EncodedSummary
+from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, Version
 from app.domain.instants import instant_text, whole_milliseconds
 from app.domain.limits import StoreLimits
@@ -377,7 +378,7 @@ class SQLiteStore:
     def _prepared_session(self, session: NewSession) -> PreparedSession:
         header = session.header()
         self.limits.check_header(header.size_bytes())
-        placed: list[tuple[int, str, bytes, str]] = []
+        identities: list[tuple[str, str, str]] = []
         bodies: list[bytes] = []
         sizes_bytes: list[int] = []
         ids: set[str] = set()
@@ -386,11 +387,19 @@ class SQLiteStore:
                 raise MessageIdConflictError(message.id, seq)
             ids.add(message.id)
             unplaced = message.unplaced_json()
-            placed.append((seq, message.id, message.digest(), instant_text(message.created_at)))
+            created_at = instant_text(message.created_at)
+            identities.append((message.id, message.digest().hex(), created_at))
             bodies.append(placed_json(seq, unplaced))
             sizes_bytes.append(len(unplaced))
         self.limits.check_messages(sizes_bytes)
-        return PreparedSession(session, header, header.details_json().decode(), placed, bodies)
+        return PreparedSession(
+            session,
+            header,
+            header.details_json().decode(),
+            encode_json(identities).decode(),
+            max((created_at for _, _, created_at in identities), default=None),
+            bodies,
+        )
 
 
 def _prepared_message(message: NewMessage) -> PreparedMessage:
