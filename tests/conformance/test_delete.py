@@ -6,6 +6,7 @@ from app.domain.identity import SessionKey
 from app.errors import SessionNotFoundError
 from app.store.port import MessageWindow, SessionStore
 from tests.conformance.state import Neighbours, ids_listed, places_found, state_of
+from tests.conftest import OpenStore
 from tests.factories import (
     ADA,
     BOB,
@@ -88,6 +89,23 @@ async def test_an_absent_session_is_not_found_and_not_marked(
         await store.delete(key, START)
 
     assert await store.find_deleted([key]) == set()
+    assert await neighbours.are_untouched()
+
+
+async def test_what_is_left_for_later_is_done_however_many_were_deleted(
+    store: SessionStore, neighbours: Neighbours, open_store: OpenStore
+) -> None:
+    keys = [SessionKey(ADA, f"s{number}") for number in range(5)]
+    for key in keys:
+        await store.insert(make_new_session(key, messages=make_messages(3)))
+        await store.edit_message(key, "m0", make_edit("edited"))
+
+    for key in keys:
+        await store.delete(key, START)
+
+    # Nobody writes after this: the store has to get on by itself.
+    await open_store.settle()
+    assert await store.find_deleted(keys) == set(keys)
     assert await neighbours.are_untouched()
 
 
