@@ -75,10 +75,27 @@ async def test_any_part_of_a_long_session_can_be_read(store: SQLiteStore) -> Non
     await store.insert(make_new_session(messages=make_messages(130)))
     await store.append(KEY, make_messages(200, first=130), at=START)
 
-    for after_seq in (-1, 0, 62, 63, 64, 127, 128, 129, 130, 192, 193, 250, 328, 329, 400):
+    for after_seq in (
+        -1,
+        0,
+        62,
+        63,
+        64,
+        127,
+        128,
+        129,
+        130,
+        192,
+        193,
+        250,
+        328,
+        329,
+        400,
+        2**63 - 1,
+    ):
         read = await store.read(KEY, ReadSelection(after_seq=after_seq))
         assert [message.seq for message in read.messages()] == list(range(after_seq + 1, 330))
-    for start in (0, 63, 64, 129, 130, 191, 192, 200, 325, 330, 500):
+    for start in (0, 63, 64, 129, 130, 191, 192, 200, 325, 330, 500, 2**64):
         page = await store.list_messages(KEY, MessageWindow(limit=7, offset=start))
         seqs = [ChatMessage.from_json(body).seq for body in page.messages_json]
         assert seqs == list(range(start, min(start + 7, 330)))

@@ -95,7 +95,7 @@ def read_session(
     header_json = read_header_json(connection, row.session_key)
     if not selection.with_messages:
         return EncodedSession(row.version, header_json, None)
-    start = 0 if selection.after_seq is None else max(0, selection.after_seq + 1)
+    start = _place_after(selection.after_seq, row)
     changed: list[bytes] = []
     since = selection.since
     if since and since.generation == row.generation and since.revision <= row.revision:
@@ -118,9 +118,9 @@ def read_page(connection: apsw.Connection, row: SessionRow, window: MessageWindo
         stop = max(0, min(window.before_seq, row.next_seq))
         start = max(0, stop - window.limit)
     else:
-        start = window.offset or 0
+        start = min(window.offset or 0, row.next_seq)
         if window.after_seq is not None:
-            start = max(0, window.after_seq + 1)
+            start = _place_after(window.after_seq, row)
         stop = min(start + window.limit, row.next_seq)
     found = bodies.read_range(connection, row, start, stop)
     return MessagePage(tuple(found), row.next_seq, row.version)
@@ -188,6 +188,11 @@ def list_past_texts(connection: apsw.Connection, row: SessionRow, seq: int) -> l
             (row.session_key, seq),
         )
     ]
+
+
+def _place_after(seq: int | None, row: SessionRow) -> int:
+    """The first place after `seq`, within the session: SQLite's integers end, Python's do not."""
+    return 0 if seq is None else min(max(0, seq + 1), row.next_seq)
 
 
 def _known(
