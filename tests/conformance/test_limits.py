@@ -24,6 +24,12 @@ MESSAGE_FRAME = len(
     '{"id":"mX","content":"","message_type":"user","user_id":null,"metadata":{},'
     '"created_at":"2026-01-02T03:04:05.678Z","parent_id":null,"edited_at":null,"deleted_at":null}'
 )
+# What an edited message has besides its content.
+EDITED_FRAME = len(
+    '{"seq":0,"id":"mX","content":"","message_type":"user","user_id":null,"metadata":{},'
+    '"created_at":"2026-01-02T03:04:05.678Z","parent_id":null,'
+    '"edited_at":"2026-01-02T03:04:05.678Z","deleted_at":null}'
+)
 # What a stored header has besides its filler, its counters and its outer punctuation.
 HEADER_FRAME = len(
     '"id":"session","user_id":"ada","session_name":null,"status":"active","is_active":true,'
@@ -180,15 +186,17 @@ async def test_an_edit_may_not_pass_the_limit(store: SessionStore, neighbours: N
     await store.insert(make_new_session(messages=make_messages(2)))
     before = await state_of(store, KEY)
 
+    longest = MESSAGE_LIMIT - EDITED_FRAME
+
     with pytest.raises(DocumentTooLargeError):
-        await store.edit_message(KEY, "m0", make_edit("x" * MESSAGE_LIMIT))
+        await store.edit_message(KEY, "m0", make_edit("x" * (longest + 1)))
     with pytest.raises(DocumentTooLargeError):
         await store.edit_message(KEY, "m0", make_edit(metadata={"x": "x" * MESSAGE_LIMIT}))
     assert await state_of(store, KEY) == before
 
-    await store.edit_message(KEY, "m0", make_edit("x" * (MESSAGE_LIMIT - MESSAGE_FRAME - 100)))
+    await store.edit_message(KEY, "m0", make_edit("x" * longest))
 
-    assert len((await contents_of(store, KEY))[0]) == MESSAGE_LIMIT - MESSAGE_FRAME - 100
+    assert len((await contents_of(store, KEY))[0]) == longest
     assert await neighbours.are_untouched()
 
 
