@@ -33,6 +33,7 @@ _LINE_LIMIT_BYTES = 64 * 1024 * 1024
 _SOURCE_DEPTH_LIMIT = 201
 _STORED_DEPTH_LIMIT = 64
 _INTEGER_LIMIT_BITS = 4096
+_PLAIN_CHARACTERS = 1000  # no integer in a text this short can be too long
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_INSTANT = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
@@ -297,7 +298,14 @@ def _type_and_metadata(document: dict[str, Any]) -> tuple[str, str | None]:
         kept["metadata"] = {KEPT_NAME: metadata[KEPT_NAME]}
     if kept:
         metadata = {**metadata, KEPT_NAME: kept}
-    return message_type, _canonical(metadata) if _is_storable(metadata, 0) else None
+    text = _canonical(metadata)
+    is_plain = (
+        len(text) < _PLAIN_CHARACTERS
+        and text.count("{") + text.count("[") <= _STORED_DEPTH_LIMIT
+        and "Infinity" not in text
+        and "\\u0000" not in text
+    )
+    return message_type, text if is_plain or _is_storable(metadata, 0) else None
 
 
 def _decoded(text: str) -> Any:
