@@ -4,6 +4,7 @@ Everything lies in a temporary folder, which is gone when Ctrl-C has ended the s
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -116,6 +117,7 @@ def _end(service: subprocess.Popen[bytes]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # cleans up as after Ctrl-C
     try:
         sys.exit(main())
     except KeyboardInterrupt:
