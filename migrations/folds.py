@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from app.domain.folding import FoldedPart, Reason, SessionFold, SourceMessage
 from app.domain.identity import SessionKey
-from app.domain.message import NewMessage
+from app.domain.message import EncodedMessage
 from app.formats.line_source import LineSource
 from app.formats.port import FaultyRecord, Record
 from migrations.job import Job
@@ -25,7 +25,7 @@ _SAMPLE_RECORDS = 2
 class Part(NamedTuple):
     """Some messages of a session, in order, with the records that they come from; at least one."""
 
-    messages: Sequence[NewMessage]
+    messages: Sequence[EncodedMessage]
     records: Sequence[SourceMessage]
 
 

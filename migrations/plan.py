@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from app.domain.folding import Refusal, folded_session
 from app.domain.identity import SessionKey, new_generation
 from app.domain.instants import instant_text
-from app.domain.message import NewMessage
+from app.domain.message import ChatMessage, EncodedMessage, NewMessage, placed_json
 from app.domain.session import NewSession
 from app.formats.line_source import LineSource
 from app.store.port import SessionStore
@@ -152,7 +152,8 @@ def _shown_session(session: NewSession) -> dict[str, Any]:
     }
 
 
-def _shown_message(message: NewMessage) -> dict[str, str]:
+def _shown_message(new: NewMessage | EncodedMessage) -> dict[str, str]:
+    message = ChatMessage.from_json(placed_json(0, new.encoded().unplaced_json))
     return {
         "id": message.id,
         "created_at": instant_text(message.created_at),

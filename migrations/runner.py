@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from time import monotonic
 
 from app.domain.folding import Reason, Refusal, SourceMessage, folded_session
 from app.domain.identity import SessionKey, new_generation
-from app.domain.message import NewMessage, unplaced_part
+from app.domain.message import EncodedMessage, unplaced_part
 from app.domain.session import NewSession, SessionHeader
 from app.errors import MessageIdConflictError, SessionNotFoundError
 from app.formats.line_source import LineSource
@@ -25,7 +26,7 @@ BATCH_MESSAGES = 2000
 BATCH_BYTES = 4 * 1024 * 1024
 """What goes to the store in one call: whole sessions, together about this much of the source."""
 
-_Pair = tuple[NewMessage, SourceMessage]
+_Pair = tuple[EncodedMessage, SourceMessage]
 """A message with the record that it comes from."""
 
 
@@ -193,7 +194,7 @@ class _Storing:
         unknown: list[_Pair] = []
         known: list[SourceMessage] = []
         for message, record in todo:
-            if message.unplaced_json() in stored:
+            if message.unplaced_json in stored:
                 known.append(record)
             else:
                 unknown.append((message, record))
@@ -204,8 +205,9 @@ class _Storing:
         """Append as many as one batch takes, or find out that one cannot be; returns the rest."""
         count = self._batch_length([message for message, _ in todo])
         messages = [message for message, _ in todo[:count]]
+        at = datetime.fromisoformat(messages[-1].created_at)
         try:
-            await self._store.append(key, messages, at=messages[-1].created_at)
+            await self._store.append(key, messages, at=at)
         except MessageIdConflictError as conflict:
             _, record = todo[conflict.index]
             self._tally.refuse(key, Refusal(record, Reason.CONFLICTING_ID, None))
@@ -213,12 +215,12 @@ class _Storing:
         self._tally.count_folded(key, [record for _, record in todo[:count]])
         return todo[count:]
 
-    def _batch_length(self, messages: Sequence[NewMessage]) -> int:
+    def _batch_length(self, messages: Sequence[EncodedMessage]) -> int:
         """How many of the next messages one append may take."""
         limits = self._store.limits
         size_bytes = 0
         for count, message in enumerate(messages[: limits.batch_messages]):
-            size_bytes += len(message.unplaced_json())
+            size_bytes += len(message.unplaced_json)
             if count and size_bytes > limits.batch_bytes:
                 return count
         return min(len(messages), limits.batch_messages)

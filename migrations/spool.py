@@ -4,13 +4,12 @@ Records of one session that come close together share a row: a source that is gr
 most are, costs a row per session, and one that is shuffled costs at worst a row per record.
 """
 
+import marshal
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
-
-from pydantic_core import from_json, to_json
 
 from app.domain.folding import Finding, SourceMessage
 from app.domain.identity import SessionKey
@@ -147,7 +146,7 @@ class Spool:
     def _write_buffer(self) -> None:
         self._scratch.insert(
             "INSERT INTO batch (session_id, user_id, records) VALUES (?, ?, ?)",
-            ((*key, to_json(messages)) for key, messages in self._buffer.items()),
+            ((*key, _encoded(messages)) for key, messages in self._buffer.items()),
         )
         self._has_ownerless = self._has_ownerless or any(
             user_id is None for _, user_id in self._buffer
@@ -165,18 +164,23 @@ def _sorted_on_disk(
         for records in (first, rest):
             scratch.insert(
                 "INSERT INTO record VALUES (?, ?, ?, ?)",
-                ((*record[:3], to_json(record)) for record in records),
+                ((*record[:3], marshal.dumps(tuple(record))) for record in records),
             )
             first.clear()
         for (encoded,) in scratch.execute(
             "SELECT record FROM record ORDER BY instant, id, position"
         ):
-            yield SourceMessage(*from_json(encoded))
+            yield SourceMessage._make(marshal.loads(encoded))  # noqa: S302 - written above
+
+
+def _encoded(records: Iterable[SourceMessage]) -> bytes:
+    return marshal.dumps([tuple(record) for record in records])
 
 
 def _decoded(records: bytes) -> Iterator[SourceMessage]:
-    return map(SourceMessage._make, from_json(records))
+    # What we have written ourselves, into a file that nobody else sees.
+    return map(SourceMessage._make, marshal.loads(records))  # noqa: S302 - see above
 
 
 def _with_inferred_user(message: SourceMessage) -> SourceMessage:
-    return message._replace(findings=message.findings | Finding.USER_INFERRED)
+    return message._replace(findings=int(message.findings | Finding.USER_INFERRED))

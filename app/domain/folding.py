@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 from enum import IntFlag, StrEnum
 from typing import Any, NamedTuple
 
-from pydantic import Field, SkipValidation
-
-from app.domain.free_json import canonical_json
 from app.domain.identity import SessionKey, derived_id
-from app.domain.message import MessageType, NewMessage, message_digest
+from app.domain.instants import instant_text
+from app.domain.message import (
+    EncodedMessage,
+    MessageType,
+    encode_after_id,
+    message_digest,
+    unplaced_json,
+)
 from app.domain.session import NewSession, Origin
 
 KEPT_NAME = "chatfold:source"
@@ -21,9 +25,6 @@ KEPT_NAME = "chatfold:source"
 message can hold, an object with the source's own names."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-_SURELY_SMALL_FACTOR = 4
-"""No stored form is so many times its source: `1e15` becomes `1000000000000000.0`, at worst."""
 
 
 class Reason(StrEnum):
@@ -78,7 +79,10 @@ class Finding(IntFlag):
 
 
 class SourceMessage(NamedTuple):
-    """What a record says; the order of these tuples is the order of a session's messages."""
+    """What a record says; the order of these tuples is the order of a session's messages.
+
+    It is encoded as it will be stored when the record is read: the rest of a fold only moves bytes.
+    """
 
     instant_microseconds: int
     """Since 1970 in UTC; finer than what is stored, so that the source's own order holds."""
@@ -86,15 +90,49 @@ class SourceMessage(NamedTuple):
     """Empty where the source has none."""
     position: int
     """In the source; no two records share one."""
-    content: str
-    message_type: str
-    """The value of a `MessageType`."""
-    metadata: dict[str, Any]
-    """As it will be stored."""
+    created_at: str
+    """In the form of the wire."""
+    digest: bytes
+    after_id: bytes
+    """The stored form after the id; see `encode_after_id`."""
     findings: int
     """Of `Finding`."""
     size_bytes: int
     """Of the record in the source."""
+
+    def message(self, message_id: str) -> EncodedMessage:
+        """The message that the record becomes, as it is or under a made id."""
+        stored = unplaced_json(message_id, self.after_id)
+        return EncodedMessage(message_id, self.created_at, self.digest, stored)
+
+
+def source_message(
+    instant_microseconds: int,
+    message_id: str,
+    position: int,
+    content: str,
+    message_type: MessageType,
+    metadata: dict[str, Any],
+    findings: int,
+    size_bytes: int,
+) -> SourceMessage:
+    """What a record says, of values that are fit to be stored.
+
+    A message has no author's label: what the source calls its user is the session's owner.
+    """
+    created_at = instant_text(EPOCH + timedelta(milliseconds=instant_microseconds // 1000))
+    return SourceMessage(
+        instant_microseconds,
+        message_id,
+        position,
+        created_at,
+        message_digest(content, message_type, metadata, None, None),
+        encode_after_id(
+            content=content, message_type=message_type, metadata=metadata, created_at=created_at
+        ),
+        int(findings),
+        size_bytes,
+    )
 
 
 class Refusal(NamedTuple):
@@ -109,7 +147,7 @@ class Refusal(NamedTuple):
 class FoldedPart(NamedTuple):
     """Some messages of a session, in order, each with the record that it comes from."""
 
-    messages: Sequence[NewMessage]
+    messages: Sequence[EncodedMessage]
     records: Sequence[SourceMessage]
     refusals: Sequence[Refusal]
 
@@ -120,61 +158,42 @@ class SessionFold:
     def __init__(self, key: SessionKey, *, message_limit_bytes: int) -> None:
         self._key = key
         self._message_limit_bytes = message_limit_bytes
-        self._surely_small_bytes = message_limit_bytes // _SURELY_SMALL_FACTOR
-        self._seen: dict[str, SourceMessage] = {}
-        self._earlier: dict[str, tuple[int, bytes]] = {}  # of earlier parts: position and digest
+        self._seen: dict[str, tuple[int, bytes]] = {}  # id → position and digest
 
     def fold(self, records: Iterable[SourceMessage]) -> FoldedPart:
-        """The next part; ids and contents of the parts before are remembered, messages are not."""
-        self._earlier.update(
-            (message_id, (record.position, _digest(record)))
-            for message_id, record in self._seen.items()
-        )
-        self._seen = {}
-        messages: list[NewMessage] = []
+        """The next part; ids and digests of the parts before are remembered, messages are not."""
+        seen = self._seen
+        messages: list[EncodedMessage] = []
         kept: list[SourceMessage] = []
         refusals: list[Refusal] = []
         for record in records:
             message_id = record.id or self._made_id(record)
-            if message_id in self._seen or message_id in self._earlier:
+            if message_id in seen:
                 refusals.append(self._repeated(message_id, record))
                 continue
-            message = _message(message_id, record)
-            if record.size_bytes > self._surely_small_bytes and self._is_too_large(message):
+            message = record.message(message_id)
+            if len(message.unplaced_json) > self._message_limit_bytes:
                 refusals.append(Refusal(record, Reason.MESSAGE_TOO_LARGE, None))
                 continue
-            self._seen[message_id] = record
+            seen[message_id] = (record.position, record.digest)
             messages.append(message)
             kept.append(record)
         return FoldedPart(messages, kept, refusals)
 
     def _made_id(self, record: SourceMessage) -> str:
         # Of everything the record says, so that each run makes the same one.
-        return derived_id(
-            "folded-message",
-            *self._key,
-            str(record.instant_microseconds),
-            record.content,
-            record.message_type,
-            canonical_json(record.metadata).decode(),
-        )
+        instant = str(record.instant_microseconds)
+        return derived_id("folded-message", *self._key, instant, record.digest.hex())
 
     def _repeated(self, message_id: str, record: SourceMessage) -> Refusal:
-        if message_id in self._seen:
-            first = self._seen[message_id]
-            position, digest = first.position, _digest(first)
-        else:
-            position, digest = self._earlier[message_id]
-        is_same = digest == _digest(record)
+        position, digest = self._seen[message_id]
+        is_same = digest == record.digest
         reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
         return Refusal(record, reason, position)
 
-    def _is_too_large(self, message: NewMessage) -> bool:
-        return len(message.unplaced_json()) > self._message_limit_bytes
-
 
 def folded_session(
-    key: SessionKey, format_name: str, messages: Sequence[NewMessage], *, generation: str
+    key: SessionKey, format_name: str, messages: Sequence[EncodedMessage], *, generation: str
 ) -> NewSession:
     """A session of these messages, which are at least one and in order."""
     return NewSession(
@@ -182,36 +201,6 @@ def folded_session(
         messages=tuple(messages),
         origin=Origin(format=format_name, source_id=key.session_id),
         generation=generation,
-        created_at=messages[0].created_at,
-        updated_at=messages[-1].created_at,
+        created_at=datetime.fromisoformat(messages[0].created_at),
+        updated_at=datetime.fromisoformat(messages[-1].created_at),
     )
-
-
-_MESSAGE_TYPES = {str(message_type): message_type for message_type in MessageType}
-
-
-class _CheckedMessage(NewMessage):
-    """A message of values that the reader of the format has checked, each by the same rules.
-
-    Checking them again would take longer than decoding the record did.
-    """
-
-    id: SkipValidation[str]
-    content: SkipValidation[str]
-    message_type: SkipValidation[MessageType] = MessageType.SYSTEM
-    metadata: SkipValidation[dict[str, Any]] = Field(default_factory=dict)
-    created_at: SkipValidation[datetime]
-
-
-def _message(message_id: str, record: SourceMessage) -> NewMessage:
-    return _CheckedMessage(
-        id=message_id,
-        content=record.content,
-        message_type=_MESSAGE_TYPES[record.message_type],
-        metadata=record.metadata,
-        created_at=EPOCH + timedelta(milliseconds=record.instant_microseconds // 1000),
-    )
-
-
-def _digest(record: SourceMessage) -> bytes:
-    return message_digest(record.content, record.message_type, record.metadata, None, None)

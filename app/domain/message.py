@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -19,6 +19,24 @@ class MessageType(StrEnum):
     ASSISTANT = "assistant"
     SYSTEM = "system"
     TOOL = "tool"
+
+
+class EncodedMessage(NamedTuple):
+    """A new message as stores take it in: encoded and digested before anyone waits for a lock."""
+
+    id: str
+    created_at: str
+    """In the form of the wire."""
+    digest: bytes
+    """What makes a retry the same; see `message_digest`."""
+    unplaced_json: bytes
+    """The stored form without its `seq`; `placed_json` gives it one."""
+    parent_id: str | None = None
+    is_id_fresh: bool = False
+
+    def encoded(self) -> "EncodedMessage":
+        """Itself, so that a store need not ask which of the two it was given."""
+        return self
 
 
 class NewMessage(BaseModel):
@@ -44,20 +62,29 @@ class NewMessage(BaseModel):
             self.content, self.message_type, self.metadata, self.parent_id, self.user_id
         )
 
+    def encoded(self) -> EncodedMessage:
+        """The message as stores take it in."""
+        return EncodedMessage(
+            self.id,
+            instant_text(self.created_at),
+            self.digest(),
+            self.unplaced_json(),
+            self.parent_id,
+            self.is_id_fresh,
+        )
+
     def unplaced_json(self) -> bytes:
-        """The stored form after its `seq`; `placed_json` puts the two together."""
-        return encode_json(
-            {
-                "id": self.id,
-                "content": self.content,
-                "message_type": self.message_type.value,  # as text, which is encoded much faster
-                "user_id": self.user_id,
-                "metadata": self.metadata,
-                "created_at": instant_text(self.created_at),
-                "parent_id": self.parent_id,
-                "edited_at": None,
-                "deleted_at": None,
-            }
+        """The stored form without its `seq`; `placed_json` gives it one."""
+        return unplaced_json(
+            self.id,
+            encode_after_id(
+                content=self.content,
+                message_type=self.message_type,
+                metadata=self.metadata,
+                created_at=instant_text(self.created_at),
+                parent_id=self.parent_id,
+                user_id=self.user_id,
+            ),
         )
 
 
@@ -140,6 +167,35 @@ class PastText(BaseModel):
     content: str
     metadata: dict[str, Any]
     replaced_at: Instant
+
+
+def encode_after_id(
+    *,
+    content: str,
+    message_type: MessageType,
+    metadata: dict[str, Any],
+    created_at: str,
+    parent_id: str | None = None,
+    user_id: str | None = None,
+) -> bytes:
+    """What follows the id in the stored form of a new message, up to the closing brace."""
+    return encode_json(
+        {
+            "content": content,
+            "message_type": message_type.value,  # as text, which is encoded much faster
+            "user_id": user_id,
+            "metadata": metadata,
+            "created_at": created_at,
+            "parent_id": parent_id,
+            "edited_at": None,
+            "deleted_at": None,
+        }
+    )[1:]
+
+
+def unplaced_json(message_id: str, after_id: bytes) -> bytes:
+    """The stored form of a new message without its `seq`."""
+    return b'{"id":%s,%s' % (encode_json(message_id), after_id)
 
 
 def placed_json(seq: int, unplaced: bytes) -> bytes:

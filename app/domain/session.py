@@ -1,15 +1,24 @@
 """ChatSession: the whole document, its header, and the transitions a header can make."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationError,
+    computed_field,
+    model_validator,
+)
 
 from app.domain.free_json import FreeJSON, Text, canonical_json, encode_json
 from app.domain.identity import Id, SessionKey, Version
 from app.domain.instants import Instant, instant_text
-from app.domain.message import ChatMessage, NewMessage
+from app.domain.message import ChatMessage, EncodedMessage, NewMessage
 from app.errors import Fault, InvalidInputError, RevisionMismatchError
 
 
@@ -193,7 +202,7 @@ class NewSession(BaseModel):
 
     key: SessionKey
     fields: SessionFields = Field(default_factory=SessionFields)
-    messages: tuple[NewMessage, ...] = ()
+    messages: SkipValidation[tuple[NewMessage | EncodedMessage, ...]] = ()
     """May be more than a batch; the store places them in this order from 0."""
     origin: Origin | None = None
     generation: str
@@ -204,6 +213,7 @@ class NewSession(BaseModel):
 
     def header(self) -> SessionHeader:
         """The header of the stored session."""
+        last = self.messages[-1].encoded() if self.messages else None
         return SessionHeader.model_construct(
             id=self.key.session_id,
             user_id=self.key.user_id,
@@ -212,7 +222,7 @@ class NewSession(BaseModel):
             generation=self.generation,
             message_count=len(self.messages),
             next_seq=len(self.messages),
-            last_message_at=self.messages[-1].created_at if self.messages else None,
+            last_message_at=last and datetime.fromisoformat(last.created_at),
             updated_at=self.updated_at,
             revision=1,
             changes=0,

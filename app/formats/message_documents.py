@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic_core import from_json
 
-from app.domain.folding import EPOCH, KEPT_NAME, Finding, Reason, SourceMessage
+from app.domain.folding import EPOCH, KEPT_NAME, Finding, Reason, source_message
 from app.domain.free_json import checked_json, encode_json
 from app.domain.identity import ID_LIMIT_BYTES, checked_id
 from app.domain.message import MessageType
@@ -17,7 +17,9 @@ _FIELDS = frozenset(
 )
 
 # The old shape knew these three; "tool" was no word of it, whoever wrote it meant something else.
-_MESSAGE_TYPES = frozenset({MessageType.USER, MessageType.ASSISTANT, MessageType.SYSTEM})
+_MESSAGE_TYPES = {
+    kind.value: kind for kind in (MessageType.USER, MessageType.ASSISTANT, MessageType.SYSTEM)
+}
 
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
@@ -83,16 +85,14 @@ def _record(position: int, raw: bytes) -> Record:
         and _FIELDS.issuperset(document)
         and _is_plain(metadata := cast("dict[str, Any]", metadata), raw)
     ):
-        clean = metadata
+        kind, clean = _MESSAGE_TYPES[message_type], metadata
     else:
-        message_type, clean, more = _kept(document)
+        kind, clean, more = _kept(document)
         findings |= more
     return Record(
         session_id,
         user_id,
-        SourceMessage(
-            instant, message_id, position, content, message_type, clean, findings, len(raw)
-        ),
+        source_message(instant, message_id, position, content, kind, clean, findings, len(raw)),
         raw,
     )
 

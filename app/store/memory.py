@@ -12,7 +12,14 @@ from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summ
 from app.domain.identity import SessionKey, Version
 from app.domain.instants import instant_text, whole_milliseconds
 from app.domain.limits import StoreLimits
-from app.domain.message import ChatMessage, MessageEdit, NewMessage, PastText, placed_json
+from app.domain.message import (
+    ChatMessage,
+    EncodedMessage,
+    MessageEdit,
+    NewMessage,
+    PastText,
+    placed_json,
+)
 from app.domain.page import Page, Position
 from app.domain.search import SearchHit, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
@@ -202,19 +209,19 @@ class MemoryStore:
     async def append(
         self,
         key: SessionKey,
-        messages: Sequence[NewMessage],
+        messages: Sequence[NewMessage | EncodedMessage],
         *,
         at: datetime,
         precondition: Precondition | None = None,
     ) -> Appended:
-        unplaced = [message.unplaced_json() for message in messages]
-        self.limits.check_batch([len(one) for one in unplaced])
+        encoded = [message.encoded() for message in messages]
+        self.limits.check_batch([len(message.unplaced_json) for message in encoded])
         entry = self._get(key)
         seqs: list[int] = []
         fresh: dict[str, tuple[int, bytes]] = {}  # id → its place to be, its digest
         places: list[_Place] = []
-        for index, (message, encoded) in enumerate(zip(messages, unplaced, strict=True)):
-            digest = message.digest()
+        for index, message in enumerate(encoded):
+            digest = message.digest
             if message.id in entry.seq_of:
                 seq = entry.seq_of[message.id]
                 known_digest = entry.places[seq].digest
@@ -228,7 +235,8 @@ class MemoryStore:
                 seq = len(entry.places) + len(places)
                 known_digest = digest
                 fresh[message.id] = (seq, digest)
-                places.append(_Place(placed_json(seq, encoded), digest, entry.header.revision + 1))
+                stored = placed_json(seq, message.unplaced_json)
+                places.append(_Place(stored, digest, entry.header.revision + 1))
             if known_digest != digest:
                 raise MessageIdConflictError(message.id, index)
             seqs.append(seq)
@@ -384,13 +392,13 @@ class MemoryStore:
         self.limits.check_header(header.size_bytes())
         seq_of: dict[str, int] = {}
         places: list[_Place] = []
-        for seq, message in enumerate(session.messages):
+        for seq, message in enumerate(one.encoded() for one in session.messages):
             if message.id in seq_of:
                 raise MessageIdConflictError(message.id, seq)
             seq_of[message.id] = seq
-            unplaced = message.unplaced_json()
-            self.limits.check_batch([len(unplaced)])
-            places.append(_Place(placed_json(seq, unplaced), message.digest(), revision=1))
+            self.limits.check_messages([len(message.unplaced_json)])
+            stored = placed_json(seq, message.unplaced_json)
+            places.append(_Place(stored, message.digest, revision=1))
         return _Entry(header.model_copy(deep=True), session.creation_digest, places, seq_of)
 
     def _get(self, key: SessionKey) -> _Entry:

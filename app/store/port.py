@@ -25,7 +25,7 @@ from typing import Protocol
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
 from app.domain.limits import StoreLimits
-from app.domain.message import ChatMessage, MessageEdit, NewMessage, PastText
+from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
 from app.domain.search import SearchHit, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
@@ -245,7 +245,7 @@ class SessionStore(Protocol):
     async def append(
         self,
         key: SessionKey,
-        messages: Sequence[NewMessage],
+        messages: Sequence[NewMessage | EncodedMessage],
         *,
         at: datetime,
         precondition: Precondition | None = None,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.domain.identity import SessionKey
-from app.domain.message import NewMessage
+from app.domain.message import EncodedMessage, NewMessage
 from app.domain.session import NewSession, Precondition
 from app.formats.line_source import LineSource
 from app.store.port import Appended
@@ -54,7 +54,7 @@ class DyingStore(SQLiteStore):
     async def append(
         self,
         key: SessionKey,
-        messages: Sequence[NewMessage],
+        messages: Sequence[NewMessage | EncodedMessage],
         *,
         at: datetime,
         precondition: Precondition | None = None,

@@ -111,10 +111,10 @@ async def test_messages_without_an_id_stay_in_the_order_of_their_lines(
 
     messages = await messages_of(store)
     assert [message.content for message in messages] == ["zeta", "alpha", "with an id"]
-    # UUIDs (version 5) of owner, session, instant, text, type and metadata, written down.
+    # UUIDs (version 5) of owner, session, instant and digest, written down.
     assert [message.id for message in messages] == [
-        "6ecdf8da-97c8-51d4-8065-01de297bd6c2",
-        "8432519b-f20b-5122-8ce5-446853e61776",
+        "182a4f8f-a5cf-5f37-b2b7-1109b69d2edc",
+        "b8cc9120-c9b4-5be5-a9cf-092ec253c4f9",
         "m",
     ]
 

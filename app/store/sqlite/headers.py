@@ -20,18 +20,6 @@ from app.store.sqlite.statements import Value, get_row, rows, run
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedMessage:
-    """A new message with all that can be made of it before its place is known."""
-
-    id: str
-    parent_id: str | None
-    is_id_fresh: bool
-    digest: bytes
-    created_at: str
-    unplaced: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class PreparedSession:
     """A new session with all that can be made of it before the transaction."""
 

@@ -6,12 +6,12 @@ import apsw
 
 from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey, Version
-from app.domain.message import ChatMessage, PastText, placed_json
+from app.domain.message import ChatMessage, EncodedMessage, PastText, placed_json
 from app.domain.session import Precondition
 from app.errors import MessageIdConflictError, MessageNotFoundError, ParentNotFoundError
 from app.store.port import Appended, MessagePage, MessageWindow, ReadSelection
 from app.store.sqlite import bodies
-from app.store.sqlite.headers import PreparedMessage, mark_search_pending, read_header_json
+from app.store.sqlite.headers import mark_search_pending, read_header_json
 from app.store.sqlite.session_row import SessionRow, get_session
 from app.store.sqlite.statements import Value, find_row, get_row, rows, run, run_many
 
@@ -21,7 +21,7 @@ _APPENDED_AT = "SELECT appended_revision FROM message WHERE session_key = ? AND 
 def append(
     connection: apsw.Connection,
     key: SessionKey,
-    messages: Sequence[PreparedMessage],
+    messages: Sequence[EncodedMessage],
     at: str,
     precondition: Precondition | None,
 ) -> Appended:
@@ -44,7 +44,7 @@ def append(
         ):
             raise ParentNotFoundError(parent_id, index)
         seq = row.next_seq + len(fresh_rows)
-        body = placed_json(seq, message.unplaced)
+        body = placed_json(seq, message.unplaced_json)
         fresh[message.id] = (message.digest, body)
         stored.append(body)
         fresh_rows.append(

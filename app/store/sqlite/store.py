@@ -13,7 +13,13 @@ from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, Version
 from app.domain.instants import instant_text, whole_milliseconds
 from app.domain.limits import StoreLimits
-from app.domain.message import MessageEdit, NewMessage, PastText, placed_json
+from app.domain.message import (
+    EncodedMessage,
+    MessageEdit,
+    NewMessage,
+    PastText,
+    placed_json,
+)
 from app.domain.page import Page, Position
 from app.domain.search import TERMS_VERSION, SearchHit, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
@@ -35,7 +41,7 @@ from app.store.sqlite import deletion, headers, message_rows, recent_messages, s
 from app.store.sqlite.connections import make_file, sync_folder
 from app.store.sqlite.deletion import Markers
 from app.store.sqlite.failures import translated_failures
-from app.store.sqlite.headers import PreparedMessage, PreparedSession
+from app.store.sqlite.headers import PreparedSession
 from app.store.sqlite.reader import Reader
 from app.store.sqlite.schema import check_library, meta, prepare
 from app.store.sqlite.session_row import SessionRow, find_session, find_version, get_session
@@ -224,17 +230,17 @@ class SQLiteStore:
     async def append(
         self,
         key: SessionKey,
-        messages: Sequence[NewMessage],
+        messages: Sequence[NewMessage | EncodedMessage],
         *,
         at: datetime,
         precondition: Precondition | None = None,
     ) -> Appended:
-        prepared = [_prepared_message(message) for message in messages]
-        self.limits.check_batch([len(message.unplaced) for message in prepared])
+        encoded = [message.encoded() for message in messages]
+        self.limits.check_batch([len(message.unplaced_json) for message in encoded])
         at_text = instant_text(whole_milliseconds(at))
 
         def work(connection: apsw.Connection) -> Appended:
-            return message_rows.append(connection, key, prepared, at_text, precondition)
+            return message_rows.append(connection, key, encoded, at_text, precondition)
 
         return await self._writer.run(work)
 
@@ -378,39 +384,21 @@ class SQLiteStore:
     def _prepared_session(self, session: NewSession) -> PreparedSession:
         header = session.header()
         self.limits.check_header(header.size_bytes())
-        identities: list[tuple[str, str, str]] = []
-        bodies: list[bytes] = []
-        sizes_bytes: list[int] = []
+        encoded = [message.encoded() for message in session.messages]
         ids: set[str] = set()
-        for seq, message in enumerate(session.messages):
+        for seq, message in enumerate(encoded):
             if message.id in ids:
                 raise MessageIdConflictError(message.id, seq)
             ids.add(message.id)
-            unplaced = message.unplaced_json()
-            created_at = instant_text(message.created_at)
-            identities.append((message.id, message.digest().hex(), created_at))
-            bodies.append(placed_json(seq, unplaced))
-            sizes_bytes.append(len(unplaced))
-        self.limits.check_messages(sizes_bytes)
+        self.limits.check_messages(len(message.unplaced_json) for message in encoded)
         return PreparedSession(
             session,
             header,
             header.details_json().decode(),
-            encode_json(identities).decode(),
-            max((created_at for _, _, created_at in identities), default=None),
-            bodies,
+            encode_json([(one.id, one.digest.hex(), one.created_at) for one in encoded]).decode(),
+            max((one.created_at for one in encoded), default=None),
+            [placed_json(seq, message.unplaced_json) for seq, message in enumerate(encoded)],
         )
-
-
-def _prepared_message(message: NewMessage) -> PreparedMessage:
-    return PreparedMessage(
-        message.id,
-        message.parent_id,
-        message.is_id_fresh,
-        message.digest(),
-        instant_text(message.created_at),
-        message.unplaced_json(),
-    )
 
 
 def _guarded(
