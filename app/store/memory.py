@@ -157,7 +157,6 @@ class MemoryStore:
         self._guarded(key, precondition)
         del self._entries[key]
         self._deleted.add(key)
-        self._made_anew.discard(key)
 
     async def list_summaries(
         self,
