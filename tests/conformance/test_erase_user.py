@@ -70,6 +70,17 @@ async def test_nothing_of_the_user_stays_and_all_of_others_does(
     assert await neighbours.are_untouched()
 
 
+async def test_what_a_deletion_had_forgotten_is_not_counted(store: SessionStore) -> None:
+    await store.insert(make_new_session(messages=make_messages(2)))
+    for message_id in ("m0", "m1"):
+        await store.edit_message(KEY, message_id, make_edit("edited"))
+    await store.delete_message(KEY, "m1", START)
+
+    erasure = await store.erase_user(ADA, START)
+
+    assert counts(erasure) == (1, 2, 1)
+
+
 async def test_the_receipt_says_what_it_could_not_reach(store_with_eve: SessionStore) -> None:
     erasure = await store_with_eve.erase_user(EVE, START)
 
