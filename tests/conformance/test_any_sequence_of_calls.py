@@ -400,5 +400,5 @@ def test_any_sequence_of_calls_ends_as_in_the_memory_store(name: str, tmp_path: 
         folder = tmp_path
 
     run_state_machine_as_test(
-        OneKind, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
+        OneKind, settings=settings(max_examples=45, stateful_step_count=30, deadline=None)
     )
