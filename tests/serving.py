@@ -23,24 +23,17 @@ class Server(NamedTuple):
 
     process: asyncio.subprocess.Process
     url: str
+    log: Path
 
     async def kill(self) -> None:
         """`kill -9` every process of the service at once: nothing can be finished or flushed."""
         os.killpg(self.process.pid, signal.SIGKILL)
         await self.process.wait()
 
-    async def worker_pids(self) -> list[int]:
-        """The processes that answer, where there are several."""
-        listing = await asyncio.create_subprocess_exec(
-            "ps", "-A", "-ww", "-o", "pid=,ppid=,command=", stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await listing.communicate()
-        processes = [line.split(maxsplit=2) for line in output.decode().splitlines()]
-        return [
-            int(pid)
-            for pid, parent, command in processes
-            if int(parent) == self.process.pid and "spawn_main" in command
-        ]
+    def worker_pids(self) -> list[int]:
+        """The processes that answer, in the order of their starts; the log names each."""
+        said = self.log.read_text(encoding="utf-8")
+        return [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", said)]
 
 
 @asynccontextmanager
@@ -59,10 +52,10 @@ async def serving(folder: Path, *, workers: int = 1) -> AsyncIterator[Server]:
         )
     try:
         url = await _ready(process, folder / "server.log", start)
-        yield Server(process, url)
+        yield Server(process, url, folder / "server.log")
     finally:
         if process.returncode is None:
-            await Server(process, "").kill()
+            await Server(process, "", folder / "server.log").kill()
 
 
 def _environment() -> dict[str, str]:
