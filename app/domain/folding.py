@@ -7,6 +7,7 @@ messages in the same order. Only the generation of a new session is drawn by the
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntFlag, StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from app.domain.identity import SessionKey, derived_id
@@ -120,7 +121,7 @@ def source_message(
 
     A message has no author's label: what the source calls its user is the session's owner.
     """
-    created_at = instant_text(EPOCH + timedelta(milliseconds=instant_microseconds // 1000))
+    created_at = _text_of(instant_microseconds // 1000)
     return SourceMessage(
         instant_microseconds,
         message_id,
@@ -133,6 +134,11 @@ def source_message(
         int(findings),
         size_bytes,
     )
+
+
+@lru_cache(maxsize=1024)  # in many sources the same date comes several times in a row
+def _text_of(instant_milliseconds: int) -> str:
+    return instant_text(EPOCH + timedelta(milliseconds=instant_milliseconds))
 
 
 class Refusal(NamedTuple):

@@ -179,18 +179,19 @@ def encode_after_id(
     user_id: str | None = None,
 ) -> bytes:
     """What follows the id in the stored form of a new message, up to the closing brace."""
-    return encode_json(
-        {
-            "content": content,
-            "message_type": message_type.value,  # as text, which is encoded much faster
-            "user_id": user_id,
-            "metadata": metadata,
-            "created_at": created_at,
-            "parent_id": parent_id,
-            "edited_at": None,
-            "deleted_at": None,
-        }
-    )[1:]
+    # Member by member, which is three times as fast as a dictionary of them; the dates and the
+    # types need no escaping.
+    return (
+        b'"content":%b,"message_type":"%b","user_id":%b,"metadata":%b,"created_at":"%b",'
+        b'"parent_id":%b,"edited_at":null,"deleted_at":null}'
+    ) % (
+        encode_json(content),
+        message_type.value.encode(),
+        b"null" if user_id is None else encode_json(user_id),
+        encode_json(metadata),
+        created_at.encode(),
+        b"null" if parent_id is None else encode_json(parent_id),
+    )
 
 
 def unplaced_json(message_id: str, after_id: bytes) -> bytes:
@@ -210,21 +211,22 @@ def unplaced_part(placed: bytes) -> bytes:
 
 def message_digest(
     content: str,
-    message_type: str,
+    message_type: MessageType,
     metadata: dict[str, Any],
     parent_id: str | None,
     user_id: str | None,
 ) -> bytes:
     """Sixteen bytes over what a retry must repeat; the order of names in metadata is no content."""
-    text = content.encode()
-    # Lengths keep the parts apart; nearly all messages have neither a parent nor an author.
-    data = b"%d:%s%s" % (len(text), text, message_type.encode())
-    for label in (parent_id, user_id):
-        if label is None:
-            data += b"-"
-        else:
-            name = label.encode()
-            data += b"%d:%s" % (len(name), name)
-    if metadata:
-        data += canonical_json(metadata)
-    return blake2b(data, digest_size=16).digest()
+    said = (content, message_type.value, parent_id, user_id, _comparable(metadata))
+    return blake2b(encode_json(said), digest_size=16).digest()
+
+
+_PLAIN_VALUES = frozenset({str, int, bool, type(None)})
+
+
+def _comparable(metadata: dict[str, Any]) -> Any:
+    """What has the same JSON for equal metadata, and for no other."""
+    if _PLAIN_VALUES.issuperset(map(type, metadata.values())):  # nearly all is, and this is faster
+        names = sorted(metadata)
+        return names, [metadata[name] for name in names]
+    return canonical_json(metadata).decode()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from pydantic_core import from_json
@@ -162,6 +163,7 @@ def _instant(value: Any) -> tuple[int, bool]:
     return instant, is_naive
 
 
+@lru_cache(maxsize=1024)  # in many sources the same date comes several times in a row
 def _parsed(text: str) -> tuple[int, bool]:
     # `fromisoformat` takes weeks and dates without dashes too; nobody meant those.
     if text[4:5] != "-" or text[7:8] != "-" or text[10:11] not in {"T", "t", " ", ""}:

@@ -11,8 +11,8 @@ from tests.factories import make_message
 from tests.fake_clock import instant
 from tests.strategies import messages
 
-# blake2b of 5:Hello 4:user -1:- 3:ada {"a":"é","b":1} without the blanks, in 16 bytes.
-HELLO = "61056504b6de440745d9c1fce5678bee"
+# blake2b of ["Hello","user",null,"ada",[["a","b"],["é",1]]] in UTF-8, in 16 bytes.
+HELLO = "1d17fea290287ae856308bfe3fc0e23a"
 DIFFERENT = [
     make_message("m", "text"),
     make_message("m", "text "),
@@ -37,7 +37,9 @@ DIFFERENT = [
     make_message("m", "text", metadata={"a": [2, 1]}),
     make_message("m", "text", metadata={"a": 10**30}),
     make_message("m", "text", metadata={"a": 10**30 + 1}),
-    make_message("m", 'text4:user-1:--1:-{"a":1}'),
+    make_message("m", 'text","user",null,null,[["a"],[1]]'),
+    make_message("m", "text", metadata={"a": '[["b"],[1]]'}),
+    make_message("m", "text", metadata={"a": ["b", 1]}),
 ]
 
 
@@ -66,7 +68,7 @@ def test_id_date_and_order_of_names_are_no_content(other: NewMessage) -> None:
 
 def test_a_digest_is_always_the_same() -> None:
     # Stored digests rest on this: a change here would refuse honest retries of old messages.
-    digest = message_digest("Hello", "user", {"b": 1, "a": "é"}, None, "ada")
+    digest = message_digest("Hello", MessageType.USER, {"b": 1, "a": "é"}, None, "ada")
 
     assert digest.hex() == HELLO
 

@@ -113,8 +113,8 @@ async def test_messages_without_an_id_stay_in_the_order_of_their_lines(
     assert [message.content for message in messages] == ["zeta", "alpha", "with an id"]
     # UUIDs (version 5) of owner, session, instant and digest, written down.
     assert [message.id for message in messages] == [
-        "182a4f8f-a5cf-5f37-b2b7-1109b69d2edc",
-        "b8cc9120-c9b4-5be5-a9cf-092ec253c4f9",
+        "5994d0df-28af-554f-9dce-2cb51f67af8b",
+        "5e3b66d6-8e23-5df4-a4b6-07ee0213112f",
         "m",
     ]
 
