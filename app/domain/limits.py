@@ -11,7 +11,7 @@ MEBIBYTE = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
-    """Sizes are those of the stored form (compact JSON in UTF-8)."""
+    """Sizes are those of the stored form, compact JSON in UTF-8; a new message has no `seq` yet."""
 
     message_bytes: int = 8 * MEBIBYTE
     batch_bytes: int = 8 * MEBIBYTE

@@ -256,6 +256,7 @@ class SessionStore(Protocol):
         edits came since) answer with their places; unknown ones are appended in order. Two equal
         messages with one id in a batch count once. Where all are known, nothing changes and the
         precondition is not looked at: its write has happened. A batch raises the revision by one.
+        `is_id_fresh` promises that no message of the session has the id; nobody looks then.
 
         Raises:
             SessionNotFoundError: the user has no such session.
