@@ -1,4 +1,4 @@
-"""`python -m bench [SECONDS]`: every figure of the README, each beside what it is measured against."""
+"""`python -m bench [SECONDS]`: the figures of the README, each beside what it is measured against."""
 
 import asyncio
 import os

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,9 +107,7 @@ async def _check_concurrent_appends(client: httpx.AsyncClient) -> None:
 async def _fill(client: httpx.AsyncClient) -> None:
     async def create(session_id: str, user: str = "bench") -> None:
         body = {"id": session_id, "session_name": f"The chat {session_id}"}
-        answer = await client.post(
-            "/api/chat/sessions", json=body, headers={"X-User-Id": user}
-        )
+        answer = await client.post("/api/chat/sessions", json=body, headers={"X-User-Id": user})
         answer.raise_for_status()
 
     async def fill(session_id: str, count: int) -> None:
@@ -155,13 +153,14 @@ def _load_append(path: str, sessions: int, seconds: int) -> float:
 
 
 def _run_wrk(arguments: list[str], seconds: int) -> float:
-    output = subprocess.run(  # noqa: S603 - our own arguments
-        ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", *arguments],  # noqa: S607 - on PATH
-        check=True,
-        capture_output=True,
-        text=True,
-        preexec_fn=lambda: _stay_on(1),
-    ).stdout
+    with _on_core(1):
+        loading = subprocess.Popen(  # noqa: S603 - our own arguments
+            ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{seconds}s", *arguments],  # noqa: S607 - on PATH
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    output, _ = loading.communicate()
+    assert loading.returncode == 0, output
     assert "Non-2xx" not in output, output
     found = re.search(r"Requests/sec:\s+([0-9.]+)", output)
     assert found is not None, output
@@ -171,14 +170,14 @@ def _run_wrk(arguments: list[str], seconds: int) -> float:
 @asynccontextmanager
 async def _served() -> AsyncGenerator[httpx.AsyncClient]:
     with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(  # noqa: S603 - our own arguments  # noqa: ASYNC220
-            [
-                *(sys.executable, "-m", "uvicorn", "--factory", "bench.served:app"),
-                *("--port", str(_PORT), "--log-level", "warning", "--no-access-log"),
-            ],
-            env={**os.environ, "CHATFOLD_STORE": f"sqlite:///{folder}/bench.db"},
-            preexec_fn=lambda: _stay_on(0),
-        )
+        with _on_core(0):
+            server = subprocess.Popen(  # noqa: S603, ASYNC220 - ours; nothing else runs yet
+                [
+                    *(sys.executable, "-m", "uvicorn", "--factory", "bench.served:app"),
+                    *("--port", str(_PORT), "--log-level", "warning", "--no-access-log"),
+                ],
+                env={**os.environ, "CHATFOLD_STORE": f"sqlite:///{folder}/bench.db"},
+            )
         try:
             async with httpx.AsyncClient(base_url=_URL, timeout=60) as client:
                 await _until_ready(client)
@@ -199,6 +198,15 @@ async def _until_ready(client: httpx.AsyncClient) -> None:
     sys.exit("The service did not start.")
 
 
-def _stay_on(core: int) -> None:
-    if hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1:
-        os.sched_setaffinity(0, {core})
+@contextmanager
+def _on_core(core: int) -> Generator[None]:
+    """Processes started inside stay on one core, where the system lets us choose."""
+    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) == 1:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
