@@ -1,4 +1,4 @@
-"""`python -m bench [SECONDS]`: the figures of the README, each beside what it is measured against."""
+"""`python -m bench [SECONDS]`: the figures of the README, each beside its limit."""
 
 import asyncio
 import os
