@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
@@ -9,14 +10,11 @@ from app.domain.folding import FoldedPart, Reason, SessionFold, SourceMessage
 from app.domain.identity import SessionKey
 from app.domain.message import EncodedMessage
 from app.formats.line_source import LineSource
-from app.formats.port import FaultyRecord, Record
+from migrations.decoding import Chunk, decoded_chunks
 from migrations.job import Job
 from migrations.outcomes import Tally
 from migrations.progress import Progress
 from migrations.spool import PART_RECORDS, Spool
-
-TICK_RECORDS = 2000
-"""How often progress is told and an interruption can take effect."""
 
 _SAMPLE_SESSIONS = 2
 _SAMPLE_RECORDS = 2
@@ -40,15 +38,23 @@ class SourceSample:
     """The first records of the first sessions of a source, as they came."""
 
     def __init__(self) -> None:
-        self.records: dict[str, list[Record]] = {}
+        self.records: dict[str, list[bytes]] = {}
 
-    def offer(self, record: Record) -> None:
-        """Keep the record if it belongs to the sample."""
-        if record.session_id in self.records:
-            if len(self.records[record.session_id]) < _SAMPLE_RECORDS:
-                self.records[record.session_id].append(record)
-        elif len(self.records) < _SAMPLE_SESSIONS:
-            self.records[record.session_id] = [record]
+    def offer(self, chunk: Chunk) -> None:
+        """Keep those records that belong to the sample."""
+        placed = sorted(
+            (position, batch.session_id)
+            for batch in chunk.batches
+            for position in batch.first_positions
+        )
+        lines = dict(chunk.lines)
+        for position, session_id in placed:
+            raw = lines[position] or b""
+            if session_id in self.records:
+                if len(self.records[session_id]) < _SAMPLE_RECORDS:
+                    self.records[session_id].append(raw)
+            elif len(self.records) < _SAMPLE_SESSIONS:
+                self.records[session_id] = [raw]
 
 
 async def read_source(
@@ -65,18 +71,17 @@ async def read_source(
         SourceError: the source cannot be read to its end.
     """
     progress.begin("reading", source.size_bytes)
-    for record in job.format.records(source):
-        tally.read += 1
-        if isinstance(record, FaultyRecord):
-            tally.refuse_faulty(record)
-        else:
+    with closing(decoded_chunks(job.format, source)) as chunks:
+        for chunk in chunks:
+            tally.read += len(chunk.lines)
+            for fault in chunk.faults:
+                tally.refuse_faulty(fault)
+            for batch in chunk.batches:
+                spool.add(batch)
             if sample is not None:
-                sample.offer(record)
-            spool.add(record.session_id, record.user_id, record.message)
-        if tally.read % TICK_RECORDS == 0:
+                sample.offer(chunk)
             progress.advance(source.bytes_read, tally.read)
-            await asyncio.sleep(0)
-    progress.advance(source.bytes_read, tally.read)
+            await asyncio.sleep(0)  # where an interruption can take effect
     spool.assign_users()
     for session_id, user_count, message in spool.ownerless():
         reason = Reason.USER_AMBIGUOUS if user_count else Reason.USER_UNKNOWN

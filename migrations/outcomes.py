@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.domain.folding import Finding, Reason, Refusal, SourceMessage
 from app.domain.identity import SessionKey
 from app.errors import MigrationError
-from app.formats.port import FaultyRecord
+from migrations.decoding import Fault
 
 EXAMPLE_LIMIT = 1000
 """How many examples of each reason a report keeps; the text form shows the first few."""
@@ -77,9 +77,9 @@ class Tally:
                     self.findings[finding] += 1
                     self._note(_outcome(OutcomeKind.FOLDED, finding.code, key, record))
 
-    def refuse_faulty(self, record: FaultyRecord) -> None:
+    def refuse_faulty(self, fault: Fault) -> None:
         """Note a record that cannot be placed."""
-        self._refuse(record.reason, record.position, detail=record.detail)
+        self._refuse(fault.reason, fault.position, detail=fault.detail)
 
     def refuse_ownerless(self, session_id: str, record: SourceMessage, reason: Reason) -> None:
         """Note a record whose user is not known."""

@@ -126,7 +126,7 @@ class _Planning:
             self._timed_messages += len(part.messages)
         if is_sample:
             records = self._sample.records.pop(key.session_id)
-            before = [_shown(record.raw.decode()) for record in records]
+            before = [_shown(raw.decode()) for raw in records]
             self.samples.append(Sample(before, _shown_session(session)))
 
 

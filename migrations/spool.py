@@ -1,18 +1,19 @@
 """Spool: records on their way from the order of a source to the order of sessions, on disk.
 
-Records of one session that come close together share a row: a source that is grouped already, as
+Batches of one session that come close together share a row: a source that is grouped already, as
 most are, costs a row per session, and one that is shuffled costs at worst a row per record.
 """
 
 import marshal
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import groupby
+from itertools import chain, groupby
 from operator import itemgetter
 from typing import NamedTuple
 
 from app.domain.folding import Finding, SourceMessage
 from app.domain.identity import SessionKey
+from migrations.batches import Batch, batched_messages
 from migrations.scratch import Scratch
 
 PART_RECORDS = 50_000
@@ -27,7 +28,7 @@ CREATE TABLE batch (
     session_id TEXT NOT NULL,
     user_id TEXT,
     is_user_inferred INTEGER NOT NULL DEFAULT 0,
-    records BLOB NOT NULL
+    records BLOB NOT NULL               -- of several batches
 ) STRICT;
 CREATE TABLE owner (
     session_id TEXT PRIMARY KEY,
@@ -77,7 +78,7 @@ class Spool:
     ) -> None:
         self._buffer_limit_records = buffer_records
         self._part_limit_records = part_records
-        self._buffer: dict[tuple[str, str | None], list[SourceMessage]] = {}
+        self._buffer: dict[tuple[str, str | None], list[bytes]] = {}
         self._buffered_records = 0
         self._buffered_bytes = 0
         self._has_ownerless = False
@@ -87,15 +88,15 @@ class Spool:
         """Remove everything."""
         self._scratch.close()
 
-    def add(self, session_id: str, user_id: str | None, message: SourceMessage) -> None:
-        """Take one record."""
-        key = (session_id, user_id)
+    def add(self, batch: Batch) -> None:
+        """Take some records."""
+        key = (batch.session_id, batch.user_id)
         if key in self._buffer:
-            self._buffer[key].append(message)
+            self._buffer[key].append(batch.records)
         else:
-            self._buffer[key] = [message]
-        self._buffered_records += 1
-        self._buffered_bytes += message.size_bytes
+            self._buffer[key] = [batch.records]
+        self._buffered_records += batch.record_count
+        self._buffered_bytes += batch.size_bytes
         if (
             self._buffered_records >= self._buffer_limit_records
             or self._buffered_bytes >= _BUFFER_BYTES
@@ -146,7 +147,7 @@ class Spool:
     def _write_buffer(self) -> None:
         self._scratch.insert(
             "INSERT INTO batch (session_id, user_id, records) VALUES (?, ?, ?)",
-            ((*key, _encoded(messages)) for key, messages in self._buffer.items()),
+            ((*key, marshal.dumps(batches)) for key, batches in self._buffer.items()),
         )
         self._has_ownerless = self._has_ownerless or any(
             user_id is None for _, user_id in self._buffer
@@ -173,13 +174,9 @@ def _sorted_on_disk(
             yield SourceMessage._make(marshal.loads(encoded))  # noqa: S302 - written above
 
 
-def _encoded(records: Iterable[SourceMessage]) -> bytes:
-    return marshal.dumps([tuple(record) for record in records])
-
-
-def _decoded(records: bytes) -> Iterator[SourceMessage]:
+def _decoded(batches: bytes) -> Iterator[SourceMessage]:
     # What we have written ourselves, into a file that nobody else sees.
-    return map(SourceMessage._make, marshal.loads(records))  # noqa: S302 - see above
+    return chain.from_iterable(map(batched_messages, marshal.loads(batches)))  # noqa: S302
 
 
 def _with_inferred_user(message: SourceMessage) -> SourceMessage:

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.folding import SourceMessage, source_message
 from app.domain.message import MessageType
+from migrations.batches import Batch
 from migrations.folds import folded_sessions
 from migrations.outcomes import Tally
 from migrations.spool import Spool
@@ -36,7 +37,7 @@ def peak_bytes(count: int, arrangement: str) -> int:
     folded = 0
     with closing(Spool(buffer_records=500, part_records=500)) as spool:
         for session_id, message in records(count, arrangement):
-            spool.add(session_id, "ada", message)
+            spool.add(Batch.of(session_id, "ada", [message]))
         spool.assign_users()
         for session in folded_sessions(
             spool, tally, message_limit_bytes=8_000_000, part_records=500
