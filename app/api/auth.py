@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
+from app.api.parameters import query_pairs
 from app.api.tokens import TokenVerifier
 from app.clock import Clock
 from app.domain.identity import checked_id
@@ -159,7 +160,9 @@ def _named_user(request: Request) -> str | None:
     """The user that the request names, once or several times alike."""
     names: list[str] = []
     if request.scope["query_string"]:
-        names = [_checked("user_id", name) for name in request.query_params.getlist("user_id")]
+        names = [
+            _checked("user_id", value) for name, value in query_pairs(request) if name == "user_id"
+        ]
     names += [
         _checked("X-User-Id", _header_text(value))
         for name, value in request.scope["headers"]

@@ -1,12 +1,13 @@
 """Pages on the wire: opaque cursors that fit one user's listing, and `Link` to the next page."""
 
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote_plus
 
 from starlette.requests import Request
 
-from app.api.parameters import query_pairs
 from app.domain.free_json import encode_json
 from app.domain.page import Position, decode_cursor, encode_cursor
+
+_SAFE_IN_QUERY = "%!$'()*+,;:@/?="  # what RFC 3986 lets stand in a query, and escapes
 
 
 class Listing:
@@ -32,7 +33,15 @@ class Listing:
 
 
 def page_link(request: Request, relation: str, **parameters: str | int) -> str:
-    """A `Link` value (RFC 8288): this request's target with some of its parameters replaced."""
-    kept = [pair for pair in query_pairs(request) if pair[0] not in parameters]
-    query = urlencode([*kept, *parameters.items()])
-    return f'<{request.scope["path"]}?{query}>; rel="{relation}"'
+    """A `Link` value (RFC 8288): this request's target with some of its parameters replaced.
+
+    The others stay as they were written, but for what would end the target early.
+    """
+    written = request.scope["query_string"].decode("latin-1").split("&")
+    kept = [
+        quote(part, safe=_SAFE_IN_QUERY, encoding="latin-1")
+        for part in written
+        if part and unquote_plus(part.partition("=")[0]) not in parameters
+    ]
+    replaced = [f"{name}={value}" for name, value in parameters.items()]
+    return f'<{request.scope["path"]}?{"&".join([*kept, *replaced])}>; rel="{relation}"'

@@ -8,12 +8,18 @@ from starlette.requests import Request
 
 from app.errors import Fault, InvalidInputError
 
+_PAIRS = "chatfold.query_pairs"  # in the scope, where all who ask about one request meet
+
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def query_pairs(request: Request) -> list[tuple[str, str]]:
-    """The parameters in the order of the query, decoded as Starlette decodes them."""
-    return parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    """The parameters in the order of the query, decoded as Starlette decodes them, and once."""
+    pairs: list[tuple[str, str]] | None = request.scope.get(_PAIRS)
+    if pairs is None:
+        query = request.scope["query_string"].decode("latin-1")
+        pairs = request.scope[_PAIRS] = parse_qsl(query, keep_blank_values=True)
+    return pairs
 
 
 def parse_parameters(model: type[ModelT], request: Request) -> ModelT:
