@@ -23,9 +23,9 @@ from migrations.batches import Batch
 ALONE_BYTES = 4 * 1024 * 1024
 """So much is decoded before a second process is started, which a small source is not worth."""
 
-_OWN_BYTES = 256 * 1024
+_OWN_BYTES = 128 * 1024
 _GIVEN_BYTES = 2 * 1024 * 1024
-_DONE_LIMIT = 64  # how many chunks may wait for the one that was given away before them
+_AFTER_LIMIT = 64  # how many chunks may wait for those that the helper has not decoded
 _SELDOM = 50_000  # objects between two collections where there is hardly anything to collect
 
 
@@ -57,23 +57,24 @@ def decoded_chunks(
     lines = iter(source)
     helper: _Helper | None = None
     given: list[Line] = []  # what the helper decodes now
-    done: list[Chunk] = []  # what comes after that and is decoded already
+    before: list[Chunk] = []  # decoded already, and in the source between that and `following`
+    following: list[Line] = []  # what the helper gets next: taken ahead, so that it need not wait
+    after: list[Chunk] = []  # decoded already, and in the source after `following`
     try:
         while True:
-            if helper is not None and helper.has_answered(waits=len(done) >= _DONE_LIMIT):
+            if helper is not None and helper.has_answered(waits=len(after) >= _AFTER_LIMIT):
                 answered = Chunk(given, *helper.answer())
-                given = _taken(lines, _GIVEN_BYTES)
+                given = following or _taken(lines, _GIVEN_BYTES)
                 if given:
-                    helper.give(given)  # before anything else, so that it has no time to rest
+                    helper.give(given)
                 yield answered
-                yield from done
-                done = []
-                if not given:
-                    break
+                yield from before
+                before, after = after, []
+                following = _taken(lines, _GIVEN_BYTES)
             elif own := _taken(lines, _OWN_BYTES):
                 chunk = Chunk(own, *_decoded(source_format, own))
                 if given:
-                    done.append(chunk)
+                    after.append(chunk)
                 else:
                     yield chunk
                 alone_bytes -= _OWN_BYTES
@@ -82,8 +83,9 @@ def decoded_chunks(
             else:
                 break
         if helper is not None and given:
+            last = Chunk(following, *_decoded(source_format, following))
             yield Chunk(given, *helper.answer())
-            yield from done
+            yield from (*before, last, *after)
     finally:
         if helper is not None:
             helper.close()
