@@ -66,6 +66,18 @@ async def test_a_lock_held_elsewhere_is_named_in_time(path: Path) -> None:
     await store.aclose()
 
 
+async def test_a_lock_held_elsewhere_does_not_keep_a_start_waiting(path: Path) -> None:
+    await (await SQLiteStore.open(path)).aclose()
+    held = os.open(f"{path}.lock", os.O_RDWR)
+    fcntl.flock(held, fcntl.LOCK_EX)
+
+    with pytest.raises(StoreBusyError, match=r"Another process has held the store for 0\.1"):
+        await SQLiteStore.open(path, write_timeout_seconds=0.1)
+
+    os.close(held)
+    await (await SQLiteStore.open(path)).aclose()
+
+
 async def _until_free(store: SQLiteStore) -> bytes:
     for _ in range(50):
         try:

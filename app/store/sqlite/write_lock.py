@@ -8,6 +8,7 @@ the turn, so a process that has just let go cannot overtake it.
 
 import fcntl
 import os
+import threading
 from pathlib import Path
 
 
@@ -25,6 +26,24 @@ class WriteLock:
             fcntl.flock(self._file, fcntl.LOCK_EX)
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    def acquire_within(self, seconds: float) -> bool:
+        """Wait for the lock so long and no longer; where that was in vain, the lock closes itself.
+
+        `flock` knows no time limit, so a thread waits in our place, for as long as it takes.
+        """
+        outcome = threading.Lock()  # whoever takes it first decides: in time, or given up
+
+        def wait() -> None:
+            self.acquire()
+            if not outcome.acquire(blocking=False):
+                self.release()
+                self.close()
+
+        waiting = threading.Thread(target=wait, name="waits for the store", daemon=True)
+        waiting.start()
+        waiting.join(seconds)
+        return not outcome.acquire(blocking=False)
 
     def try_acquire(self) -> bool:
         """Take the lock if nobody holds it or waits for it."""

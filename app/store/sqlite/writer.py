@@ -80,10 +80,14 @@ class Writer:
         """Open the file, prepare it in a first transaction, and begin to serve; blocks.
 
         Raises:
+            StoreBusyError: another process writes and does not end.
             StoreError: the file cannot be opened, or `prepare` refuses it.
         """
         with translated_failures():
-            self._lock.acquire()
+            if not self._lock.acquire_within(self._timeout_seconds):
+                raise StoreBusyError(
+                    f"Another process has held the store for {self._timeout_seconds:g} seconds."
+                )
             try:
                 self._connection = open_writer(self._path)
                 self._connection.set_wal_hook(self._note_log_pages)
