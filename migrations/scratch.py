@@ -12,7 +12,7 @@ import apsw
 Value = str | int | bytes | None
 Row = tuple[Any, ...]
 
-_CACHE_KIBIBYTES = 32 * 1024
+_CACHE_KIBIBYTES = 8 * 1024
 
 
 class Scratch:
