@@ -4,7 +4,6 @@ Decoding is most of a fold's work and holds Python's lock, so that only a second
 of a second core. Chunks come back in the order of the source, whoever decoded them.
 """
 
-import gc
 import marshal
 import os
 import subprocess
@@ -19,6 +18,7 @@ from app.domain.folding import Reason, SourceMessage
 from app.errors import MigrationError
 from app.formats.port import FaultyRecord, Format, Line
 from migrations.batches import Batch
+from migrations.collecting import seldom_collected
 
 ALONE_BYTES = 4 * 1024 * 1024
 """So much is decoded before a second process is started, which a small source is not worth."""
@@ -26,7 +26,6 @@ ALONE_BYTES = 4 * 1024 * 1024
 _OWN_BYTES = 128 * 1024
 _GIVEN_BYTES = 2 * 1024 * 1024
 _AFTER_LIMIT = 64  # how many chunks may wait for those that the helper has not decoded
-_SELDOM = 50_000  # objects between two collections where there is hardly anything to collect
 
 
 class Fault(NamedTuple):
@@ -175,6 +174,8 @@ def _serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(_SELDOM)
-    with suppress(EOFError, OSError):  # the other process has what it wanted, or is gone
+    with (
+        seldom_collected(),
+        suppress(EOFError, OSError),
+    ):  # the other process has what it wanted, or is gone
         _serve(Connection(int(sys.argv[1])))

@@ -14,6 +14,7 @@ from app.domain.message import ChatMessage, EncodedMessage, NewMessage, placed_j
 from app.domain.session import NewSession
 from app.formats.line_source import LineSource
 from app.store.port import SessionStore
+from migrations.collecting import seldom_collected
 from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
@@ -52,7 +53,7 @@ async def plan(
     tally = Tally(observer)
     sample = SourceSample()
     planning = _Planning(job, store, tally, sample)
-    with closing(Spool()) as spool:
+    with closing(Spool()) as spool, seldom_collected():
         with source:
             await read_source(job, source, spool, tally, progress, sample)
         progress.begin("folding", tally.read - tally.rejected)

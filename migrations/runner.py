@@ -14,6 +14,7 @@ from app.domain.session import NewSession, SessionHeader
 from app.errors import MessageIdConflictError, SessionNotFoundError
 from app.formats.line_source import LineSource
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
+from migrations.collecting import seldom_collected
 from migrations.folds import Part, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
@@ -52,7 +53,7 @@ async def run(
     began_at_seconds = monotonic()
     progress = progress or SilentProgress()
     tally = Tally(observer)
-    with closing(Spool(part_records=part_records)) as spool:
+    with closing(Spool(part_records=part_records)) as spool, seldom_collected():
         with source:
             await read_source(job, source, spool, tally, progress)
         storing = _Storing(job, store, tally, progress)
