@@ -4,7 +4,7 @@ import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
-_NEW_OBJECTS = 50_000  # nothing in a record refers back; reference counting frees it
+_NEW_OBJECTS = 20_000  # nothing in a record refers back; reference counting frees it
 
 
 @contextmanager
