@@ -59,7 +59,7 @@ contracts: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
 soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers
-	SOAK=1 $(BIN)/pytest -q tests/soak
+	SOAK=1 $(BIN)/pytest -q -s tests/soak
 
 demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 	$(BIN)/python bench/demo.py
