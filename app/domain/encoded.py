@@ -1,6 +1,5 @@
 """Sessions as bytes ready to send, so that a read need not parse what it serves."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -73,16 +72,15 @@ def decoded_summary(encoded: EncodedSummary) -> SessionSummary:
         raise CorruptDocumentError("session summary") from error
 
 
-def summary_json(lasting: bytes, counters: bytes) -> EncodedSummary:
-    """A summary out of a header's two encoded parts."""
-    return b"{%s,%s}" % (lasting, counters)
+def summary_json(header: SessionHeader) -> EncodedSummary:
+    """The part of a header that lists show."""
+    return b"{%s,%s}" % (header.lasting_json(), header.counters_json())
 
 
-def header_json(lasting: bytes, counters: bytes, details: bytes) -> bytes:
-    """A header out of its three encoded parts."""
-    return b"{%s,%s,%s}" % (lasting, counters, details)
-
-
-def decoded_messages(encoded: tuple[bytes, ...]) -> Iterator[ChatMessage]:
-    """Messages as models, one by one."""
-    return (ChatMessage.from_json(one) for one in encoded)
+def header_json(header: SessionHeader) -> bytes:
+    """A header as stores hand it out."""
+    return b"{%s,%s,%s}" % (
+        header.lasting_json(),
+        header.counters_json(),
+        header.details_json(),
+    )

@@ -128,7 +128,7 @@ class MemoryStore:
     async def read(self, key: SessionKey, selection: ReadSelection = WHOLE) -> EncodedSession:
         entry = self._get(key)
         header = entry.header
-        encoded = header_json(header.lasting_json(), header.counters_json(), header.details_json())
+        encoded = header_json(header)
         if not selection.with_messages:
             return EncodedSession(header.version, encoded, None)
         since = selection.since
@@ -187,7 +187,7 @@ class MemoryStore:
                 )
             ]
         return Page(
-            tuple(summary_json(h.lasting_json(), h.counters_json()) for h in headers[:limit]),
+            tuple(map(summary_json, headers[:limit])),
             position(headers[limit - 1]) if len(headers) > limit else None,
         )
 

@@ -11,9 +11,7 @@ from app.api.chat.schemas import (
 )
 from app.api.cursors import Listing
 from app.api.etags import parse_since
-from app.domain.encoded import header_json
 from app.domain.search import SearchHit, SearchQuery
-from app.domain.session import SessionHeader
 from app.errors import Fault, InvalidInputError
 from app.service.drafts import MessageDraft
 from app.service.snippets import snippet_of
@@ -97,11 +95,6 @@ def listing_of(user_id: str, wanted: SessionList) -> Listing:
         wanted.q,
         kinds=(str, str),
     )
-
-
-def json_of(header: SessionHeader) -> bytes:
-    """A header as the stores write it."""
-    return header_json(header.lasting_json(), header.counters_json(), header.details_json())
 
 
 def hit_view(hit: SearchHit, query: SearchQuery) -> SearchHitView:

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import JSONRoute
-from app.api.chat.mapping import json_of
 from app.api.chat.schemas import SessionChange, SessionCreation, SessionExport
 from app.api.dependencies import (
     Caller,
@@ -27,6 +26,7 @@ from app.api.responses import (
     attachment_header,
     etag_header,
 )
+from app.domain.encoded import EncodedSession, header_json
 from app.domain.identity import SessionKey
 from app.domain.session import ChatSession, Precondition, SessionHeader
 from app.errors import (
@@ -75,13 +75,15 @@ async def create_session(
     header = await sessions.create(
         user_id, wanted.id, wanted.members(), idempotency_key=idempotency_key
     )
-    version, session_json = header.version, json_of(header)[:-1] + b',"messages":[]}'
+    session = EncodedSession(header.version, header_json(header), b"")
     if header.next_seq:  # a retry, and there are messages by now
-        encoded = await sessions.read(header.key, WHOLE)
-        version, session_json = encoded.version, encoded.to_json()
+        session = await sessions.read(header.key, WHOLE)
     location = f"{request.scope['path']}/{encode_id(header.id)}"
     return EncodedResponse(
-        session_json, etag_header(version), (b"location", location.encode()), status_code=201
+        session.to_json(),
+        etag_header(session.version),
+        (b"location", location.encode()),
+        status_code=201,
     )
 
 
@@ -163,4 +165,4 @@ async def _changed(
     header = await sessions.change(
         key, body.members(), is_merge=is_merge, precondition=precondition
     )
-    return EncodedResponse(json_of(header), etag_header(header.version))
+    return EncodedResponse(header_json(header), etag_header(header.version))
