@@ -24,6 +24,7 @@ from typing import Protocol
 
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
+from app.domain.image import SessionImage
 from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
@@ -142,10 +143,31 @@ class Erasure:
     """Copies that may exist outside the store, a sentence each."""
 
 
+class PutOutcome(StrEnum):
+    """What became of an image that a store was given."""
+
+    STORED = "stored"
+    """Its key was free."""
+    REPLACED = "replaced"
+    """An earlier state of the same session was there."""
+    PRESENT = "present"
+    """The very same version was there; nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionMark:
+    """What a deletion has left: a keyed hash of a session's key, or of a user's id."""
+
+    mark: bytes
+    at: datetime
+
+
 class SessionStore(Protocol):
     """Keeps whole sessions."""
 
     limits: StoreLimits
+    marking_secret: bytes
+    """Keys the deletion marks. A store that is made for a copy takes over that of its source."""
 
     # --- sessions ---------------------------------------------------------------------------
 
@@ -237,7 +259,10 @@ class SessionStore(Protocol):
         ...
 
     async def find_deleted(self, keys: Sequence[SessionKey]) -> set[SessionKey]:
-        """Those of the keys that a user deleted, or whose user was erased, and not made anew."""
+        """Those of the keys that a user deleted, or whose user was erased, and not made anew.
+
+        A mark counts only while its key has no session, whether or not it was cleared.
+        """
         ...
 
     # --- messages ---------------------------------------------------------------------------
@@ -350,6 +375,41 @@ class SessionStore(Protocol):
 
         May take long; other users' writes go on meanwhile.
         """
+        ...
+
+    # --- copies of a store ------------------------------------------------------------------
+
+    async def read_image(self, key: SessionKey) -> SessionImage:
+        """The session with all that the store knows of it, in one version.
+
+        Raises:
+            SessionNotFoundError: the user has no such session.
+        """
+        ...
+
+    async def put_image(self, image: SessionImage) -> PutOutcome:
+        """Hold the very session that another store holds: versions, history, retries and all.
+
+        Deletion marks neither hinder it nor change: they are carried by themselves. Where an
+        earlier state is there, `image.continues` says whether it may be replaced. Repeating it is
+        safe.
+
+        Raises:
+            SessionExistsError: another generation, a later revision, or an earlier one with writes
+                that the image does not know is there; nothing changed.
+            DocumentTooLargeError: a message or the header passes `limits`.
+            CorruptDocumentError: the image does not fit together.
+        """
+        ...
+
+    async def list_marks(
+        self, *, after: bytes | None = None, limit: int = 1000
+    ) -> list[DeletionMark]:
+        """The next deletion marks of the whole store, by mark."""
+        ...
+
+    async def put_marks(self, marks: Sequence[DeletionMark]) -> None:
+        """Take over marks that were made with this store's own secret; the later date stays."""
         ...
 
     # --- life -------------------------------------------------------------------------------
