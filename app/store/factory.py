@@ -9,10 +9,13 @@ from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
 
 
-async def open_store(url: str, *, write_timeout_seconds: float = 10.0) -> SessionStore:
+async def open_store(
+    url: str, *, write_timeout_seconds: float = 10.0, new_secret: bytes | None = None
+) -> SessionStore:
     """The store that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`.
 
-    A write that has not been done after `write_timeout_seconds` is answered as busy.
+    A write that has not been done after `write_timeout_seconds` is answered as busy. A store that
+    is made marks deletions with `new_secret`, or with a random one of its own.
 
     Raises:
         ConfigurationError: the URL names no store that we have.
@@ -21,10 +24,12 @@ async def open_store(url: str, *, write_timeout_seconds: float = 10.0) -> Sessio
     match urlsplit(url).scheme:
         case "sqlite":
             return await SQLiteStore.open(
-                sqlite_path(url), write_timeout_seconds=write_timeout_seconds
+                sqlite_path(url),
+                write_timeout_seconds=write_timeout_seconds,
+                new_secret=new_secret,
             )
         case "memory":
-            return MemoryStore()
+            return MemoryStore(new_secret=new_secret)
         case _:
             raise ConfigurationError(
                 f"The store {url!r} is not one of sqlite:///path and memory://."

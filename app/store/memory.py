@@ -4,12 +4,13 @@ Messages are kept encoded and headers are copied, so that nothing handed in or o
 Nothing here awaits, so each method is atomic on its event loop by construction.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summary_json
 from app.domain.identity import SessionKey, Version
+from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
 from app.domain.limits import StoreLimits
 from app.domain.message import (
@@ -30,74 +31,41 @@ from app.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
+from app.store.marking import Marking
+from app.store.memory_entries import Entry, Place
 from app.store.port import (
     NO_FILTER,
     WHOLE,
     Appended,
+    DeletionMark,
     Erasure,
     ListFilter,
     ListOrder,
     MessagePage,
     MessageWindow,
     OwnedMessage,
+    PutOutcome,
     ReadSelection,
     UserStats,
 )
 
 
-@dataclass(slots=True)
-class _Place:
-    stored: bytes
-    digest: bytes
-    revision: int  # of its append, or of its last edit or deletion
-    past_texts: list[PastText] = field(default_factory=list[PastText])
-
-    @property
-    def message(self) -> ChatMessage:
-        return ChatMessage.from_json(self.stored)
-
-
-@dataclass(slots=True)
-class _Entry:
-    header: SessionHeader
-    creation_digest: bytes | None
-    places: list[_Place]
-    seq_of: dict[str, int]
-
-    def place_of(self, message_id: str) -> _Place:
-        if message_id not in self.seq_of:
-            raise MessageNotFoundError(self.header.id, message_id)
-        return self.places[self.seq_of[message_id]]
-
-    def counted(self, *, at: datetime, change: bool) -> None:
-        """Bring the counters up to the places, one revision on."""
-        living = [m for m in (place.message for place in self.places) if not m.is_deleted]
-        self.header = self.header.model_copy(
-            update={
-                "message_count": len(living),
-                "next_seq": len(self.places),
-                "last_message_at": living[-1].created_at if living else None,
-                "updated_at": max(self.header.updated_at, whole_milliseconds(at)),
-                "revision": self.header.revision + 1,
-                "changes": self.header.changes + change,
-            }
-        )
-
-
 class MemoryStore:
     """A store that lasts as long as the process; for tests, and as the reference."""
 
-    def __init__(self, limits: StoreLimits | None = None) -> None:
+    def __init__(
+        self, limits: StoreLimits | None = None, *, new_secret: bytes | None = None
+    ) -> None:
         self.limits = limits or StoreLimits()
-        self._entries: dict[SessionKey, _Entry] = {}
-        self._deleted: set[SessionKey] = set()
-        self._erased_users: set[str] = set()
-        self._made_anew: set[SessionKey] = set()  # since their user was erased
+        self.marking_secret = new_secret or os.urandom(32)
+        self._marking = Marking(self.marking_secret)
+        self._entries: dict[SessionKey, Entry] = {}
+        self._marked_at: dict[bytes, datetime] = {}
 
     # --- sessions ---------------------------------------------------------------------------
 
     async def insert(self, session: NewSession) -> SessionHeader:
-        entry = self._entry(session)
+        entry = Entry.of(session, self.limits)
         existing = self._entries.get(session.key)
         if existing is not None:
             if (
@@ -107,12 +75,11 @@ class MemoryStore:
                 raise SessionExistsError(session.key.session_id)
             return existing.header.model_copy(deep=True)
         self._entries[session.key] = entry
-        self._deleted.discard(session.key)
-        self._made_anew.add(session.key)
+        self._marked_at.pop(self._marking.mark(*session.key), None)
         return entry.header.model_copy(deep=True)
 
     async def insert_absent(self, sessions: Sequence[NewSession]) -> list[bool]:
-        entries = [self._entry(session) for session in sessions]
+        entries = [Entry.of(session, self.limits) for session in sessions]
         stored: list[bool] = []
         for session, entry in zip(sessions, entries, strict=True):
             is_free = session.key not in self._entries and not self._is_deleted(session.key)
@@ -156,7 +123,7 @@ class MemoryStore:
     ) -> None:
         self._guarded(key, precondition)
         del self._entries[key]
-        self._deleted.add(key)
+        self._marked_at[self._marking.mark(*key)] = whole_milliseconds(at)
 
     async def list_summaries(
         self,
@@ -218,7 +185,7 @@ class MemoryStore:
         entry = self._get(key)
         seqs: list[int] = []
         fresh: dict[str, tuple[int, bytes]] = {}  # id → its place to be, its digest
-        places: list[_Place] = []
+        places: list[Place] = []
         for index, message in enumerate(encoded):
             digest = message.digest
             if message.id in entry.seq_of:
@@ -235,7 +202,7 @@ class MemoryStore:
                 known_digest = digest
                 fresh[message.id] = (seq, digest)
                 stored = placed_json(seq, message.unplaced_json)
-                places.append(_Place(stored, digest, entry.header.revision + 1))
+                places.append(Place(stored, digest, entry.header.revision + 1))
             if known_digest != digest:
                 raise MessageIdConflictError(message.id, index)
             seqs.append(seq)
@@ -282,7 +249,7 @@ class MemoryStore:
                 PastText(content=message.content, metadata=message.metadata, replaced_at=edit.at)
             )
             place.stored = stored
-            place.revision = entry.header.revision + 1
+            place.changed_revision = entry.header.revision + 1
             entry.counted(at=edit.at, change=True)
         return place.stored, entry.header.version
 
@@ -299,7 +266,7 @@ class MemoryStore:
         if not message.is_deleted:
             place.stored = message.tombstone(whole_milliseconds(at)).to_json()
             place.past_texts.clear()
-            place.revision = entry.header.revision + 1
+            place.changed_revision = entry.header.revision + 1
             entry.counted(at=at, change=True)
         return entry.header.version
 
@@ -367,14 +334,41 @@ class MemoryStore:
         entries = list(self._of(user_id))
         for entry in entries:
             del self._entries[entry.header.key]
-        self._erased_users.add(user_id)
-        self._made_anew = {key for key in self._made_anew if key.user_id != user_id}
+        self._marked_at[self._marking.mark(user_id)] = whole_milliseconds(at)
         return Erasure(
             session_count=len(entries),
             message_count=sum(len(entry.places) for entry in entries),
             past_text_count=sum(len(p.past_texts) for entry in entries for p in entry.places),
             not_reached=("Memory that the process has freed and not yet used again.",),
         )
+
+    # --- copies of a store ------------------------------------------------------------------
+
+    async def read_image(self, key: SessionKey) -> SessionImage:
+        return self._get(key).image()
+
+    async def put_image(self, image: SessionImage) -> PutOutcome:
+        entry = Entry.of_image(image, self.limits)
+        key = image.header.key
+        existing = self._entries.get(key)
+        if existing is not None:
+            if existing.header.version == image.header.version:
+                return PutOutcome.PRESENT
+            if not image.continues(existing.image()):
+                raise SessionExistsError(key.session_id)
+        self._entries[key] = entry
+        return PutOutcome.STORED if existing is None else PutOutcome.REPLACED
+
+    async def list_marks(
+        self, *, after: bytes | None = None, limit: int = 1000
+    ) -> list[DeletionMark]:
+        marks = sorted(mark for mark in self._marked_at if after is None or mark > after)
+        return [DeletionMark(mark, self._marked_at[mark]) for mark in marks[:limit]]
+
+    async def put_marks(self, marks: Sequence[DeletionMark]) -> None:
+        for one in marks:
+            at = whole_milliseconds(one.at)
+            self._marked_at[one.mark] = max(at, self._marked_at.get(one.mark, at))
 
     # --- life -------------------------------------------------------------------------------
 
@@ -386,35 +380,21 @@ class MemoryStore:
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _entry(self, session: NewSession) -> _Entry:
-        header = session.header()
-        self.limits.check_header(header.size_bytes())
-        seq_of: dict[str, int] = {}
-        places: list[_Place] = []
-        for seq, message in enumerate(one.encoded() for one in session.messages):
-            if message.id in seq_of:
-                raise MessageIdConflictError(message.id, seq)
-            seq_of[message.id] = seq
-            self.limits.check_messages([len(message.unplaced_json)])
-            stored = placed_json(seq, message.unplaced_json)
-            places.append(_Place(stored, message.digest, revision=1))
-        return _Entry(header.model_copy(deep=True), session.creation_digest, places, seq_of)
-
-    def _get(self, key: SessionKey) -> _Entry:
+    def _get(self, key: SessionKey) -> Entry:
         if key not in self._entries:
             raise SessionNotFoundError(key.session_id)
         return self._entries[key]
 
-    def _guarded(self, key: SessionKey, precondition: Precondition | None) -> _Entry:
+    def _guarded(self, key: SessionKey, precondition: Precondition | None) -> Entry:
         entry = self._get(key)
         if precondition is not None:
             precondition.check(key.session_id, entry.header.version)
         return entry
 
-    def _of(self, user_id: str) -> Iterable[_Entry]:
+    def _of(self, user_id: str) -> Iterable[Entry]:
         return [entry for key, entry in self._entries.items() if key.user_id == user_id]
 
-    def _living(self, user_id: str) -> Iterator[tuple[_Entry, ChatMessage]]:
+    def _living(self, user_id: str) -> Iterator[tuple[Entry, ChatMessage]]:
         for entry in self._of(user_id):
             for place in entry.places:
                 message = place.message
@@ -422,8 +402,8 @@ class MemoryStore:
                     yield entry, message
 
     def _is_deleted(self, key: SessionKey) -> bool:
-        is_erased = key.user_id in self._erased_users and key not in self._made_anew
-        return key in self._deleted or is_erased
+        marks = {self._marking.mark(*key), self._marking.mark(key.user_id)}
+        return key not in self._entries and not marks.isdisjoint(self._marked_at)
 
 
 def _passes(header: SessionHeader, wanted: ListFilter) -> bool:

@@ -139,7 +139,7 @@ async def test_every_operation_of_the_document_is_asked_here() -> None:
     }
 
     assert documented - WITHOUT_STORE == set(OPERATIONS)
-    assert len(METHODS) == 20
+    assert len(METHODS) == 24
 
 
 @pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
@@ -228,10 +228,14 @@ async def test_where_one_method_fails_no_route_answers_as_if_nothing_were_there(
     assert bool(failed) is (method not in UNUSED[names_user])
 
 
-FOR_FOLDS = {"find_deleted", "insert_absent", "list_keys"}
+FOR_OPERATORS = {
+    *("find_deleted", "insert_absent", "list_keys"),
+    *("read_image", "put_image", "list_marks", "put_marks"),
+}
 UNUSED = {
-    True: FOR_FOLDS | {"find_owners"},
-    False: FOR_FOLDS | {"erase_user", "list_recent_messages", "list_summaries", "search", "stats"},
+    True: FOR_OPERATORS | {"find_owners"},
+    False: FOR_OPERATORS
+    | {"erase_user", "list_recent_messages", "list_summaries", "search", "stats"},
 }
 """Methods that no route asks where the request names its user, and where it does not."""
 

@@ -5,52 +5,68 @@ and index entries are swept up in slices, so that deleting a long session holds 
 is a keyed hash: it answers "was this deleted?" and can tell nobody what.
 """
 
-import hmac
-from collections.abc import Iterable
+from collections.abc import Sequence
+from datetime import datetime
 
 import apsw
 
 from app.domain.identity import SessionKey
+from app.domain.instants import instant_text, whole_milliseconds
+from app.store.marking import Marking
+from app.store.port import DeletionMark
 from app.store.sqlite import search_index
 from app.store.sqlite.session_row import SessionRow, find_session
-from app.store.sqlite.statements import find_row, get_row, rows, run
+from app.store.sqlite.statements import find_row, get_row, rows, run, run_many
 
 _SLICE_ROWS = 500
 
 
 class Markers:
-    """Makes and reads deletion markers; `secret` is the store's own."""
+    """Makes and reads deletion markers."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, marking: Marking) -> None:
+        self._mark = marking.mark
 
     def add(self, connection: apsw.Connection, *parts: str, at: str) -> None:
         """Mark a session (user, id) or a whole user (user)."""
         run(
             connection,
             "INSERT OR REPLACE INTO deletion_marker VALUES (?, ?)",
-            (self._mark(parts), at),
+            (self._mark(*parts), at),
         )
 
     def clear(self, connection: apsw.Connection, key: SessionKey) -> None:
         """Forget that a session was deleted: its owner has made it anew."""
-        run(connection, "DELETE FROM deletion_marker WHERE mark = ?", (self._mark(key),))
+        run(connection, "DELETE FROM deletion_marker WHERE mark = ?", (self._mark(*key),))
 
     def has(self, connection: apsw.Connection, key: SessionKey) -> bool:
         """Whether the session was deleted, or its user erased, and it was not made anew."""
         found = find_row(
             connection,
-            "SELECT max(mark = ?1), 1 FROM deletion_marker WHERE mark IN (?1, ?2)",
-            (self._mark(key), self._mark(key[:1])),
+            "SELECT 1 FROM deletion_marker WHERE mark IN (?, ?)",
+            (self._mark(*key), self._mark(key.user_id)),
         )
-        is_session_marked = found[0] if found else None
-        if is_session_marked is None:
-            return False
-        return bool(is_session_marked) or find_session(connection, key) is None
+        return found is not None and find_session(connection, key) is None
 
-    def _mark(self, parts: Iterable[str]) -> bytes:
-        name = b"".join(b"%d:%s," % (len(part.encode()), part.encode()) for part in parts)
-        return hmac.digest(self._secret, name, "sha256")[:16]
+
+def list_marks(connection: apsw.Connection, after: bytes | None, limit: int) -> list[DeletionMark]:
+    """The next markers, by mark."""
+    found = rows(
+        connection,
+        "SELECT mark, marked_at FROM deletion_marker WHERE mark > ? ORDER BY mark LIMIT ?",
+        (after or b"", limit),
+    )
+    return [DeletionMark(mark, datetime.fromisoformat(at)) for mark, at in found]
+
+
+def put_marks(connection: apsw.Connection, marks: Sequence[DeletionMark]) -> None:
+    """Take over markers; of two dates the later one stays."""
+    run_many(
+        connection,
+        "INSERT INTO deletion_marker VALUES (?, ?)"
+        " ON CONFLICT DO UPDATE SET marked_at = max(marked_at, excluded.marked_at)",
+        [(one.mark, instant_text(whole_milliseconds(one.at))) for one in marks],
+    )
 
 
 def delete_session(connection: apsw.Connection, row: SessionRow) -> None:

@@ -73,38 +73,57 @@ def creation_digest(connection: apsw.Connection, row: SessionRow) -> bytes | Non
 
 def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
     """Store a session with its messages; the key must be free."""
-    session, header = prepared.session, prepared.header
-    count = len(prepared.message_bodies)
+    session_key = insert_header(
+        connection,
+        prepared.header,
+        prepared.session.creation_digest,
+        prepared.details,
+        newest_message_at=prepared.newest_message_at,
+        size_bytes=sum(map(len, prepared.message_bodies)),
+    )
+    # One statement for all of them, which SQLite works through without Python: another thread can
+    # meanwhile prepare the next sessions.
+    run(connection, _INSERT_IDENTITIES, (session_key, prepared.identities))
+    bodies.insert_runs(connection, session_key, 0, prepared.message_bodies)
+
+
+def insert_header(
+    connection: apsw.Connection,
+    header: SessionHeader,
+    creation_digest: bytes | None,
+    details: str,
+    *,
+    newest_message_at: str | None,
+    size_bytes: int,
+) -> int:
+    """Store the header of a session whose messages will all be in runs; returns its key in here."""
     run(
         connection,
         "INSERT INTO session VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, ?, ?, ?,"
         " ?, ?, ?, ?, ?, ?, ?)",
         (
-            *session.key,
+            *header.key,
             header.generation,
             header.revision,
             header.changes,
-            count,
-            count,
-            count,
-            sum(map(len, prepared.message_bodies)),
+            header.next_seq,
+            header.message_count,
+            header.next_seq,
+            size_bytes,
             instant_text(header.created_at),
             instant_text(header.updated_at),
             None if header.last_message_at is None else instant_text(header.last_message_at),
-            prepared.newest_message_at,
+            newest_message_at,
             *_filter_columns(header),
             header.lasting_json().decode(),
-            session.creation_digest,
+            creation_digest,
         ),
     )
     session_key = connection.last_insert_rowid()
-    run(connection, "INSERT INTO session_details VALUES (?, ?)", (session_key, prepared.details))
-    # One statement for all of them, which SQLite works through without Python: another thread can
-    # meanwhile prepare the next sessions.
-    run(connection, _INSERT_IDENTITIES, (session_key, prepared.identities))
-    bodies.insert_runs(connection, session_key, 0, prepared.message_bodies)
-    if count or header.session_name is not None:
-        mark_search_pending(connection, session.key.user_id, session_key)
+    run(connection, "INSERT INTO session_details VALUES (?, ?)", (session_key, details))
+    if header.next_seq or header.session_name is not None:
+        mark_search_pending(connection, header.user_id, session_key)
+    return session_key
 
 
 def put_header(connection: apsw.Connection, row: SessionRow, header: SessionHeader) -> None:

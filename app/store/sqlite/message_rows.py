@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 
 import apsw
+from pydantic import ValidationError
 
 from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey, Version
 from app.domain.message import ChatMessage, EncodedMessage, PastText, placed_json
 from app.domain.session import Precondition
-from app.errors import MessageIdConflictError, MessageNotFoundError, ParentNotFoundError
+from app.errors import (
+    CorruptDocumentError,
+    MessageIdConflictError,
+    MessageNotFoundError,
+    ParentNotFoundError,
+)
 from app.store.port import Appended, MessagePage, MessageWindow, ReadSelection
 from app.store.sqlite import bodies
 from app.store.sqlite.headers import mark_search_pending, read_header_json
@@ -181,13 +187,25 @@ def put_tombstone(connection: apsw.Connection, row: SessionRow, seq: int, body: 
 def list_past_texts(connection: apsw.Connection, row: SessionRow, seq: int) -> list[PastText]:
     """What the message at a place said before each edit, oldest first."""
     return [
-        PastText.model_validate_json(past)
+        decoded_past_text(past)
         for (past,) in rows(
             connection,
             "SELECT past FROM past_text WHERE session_key = ? AND seq = ? ORDER BY edit_number",
             (row.session_key, seq),
         )
     ]
+
+
+def decoded_past_text(stored: str) -> PastText:
+    """A past text as a model.
+
+    Raises:
+        CorruptDocumentError: it cannot be decoded.
+    """
+    try:
+        return PastText.model_validate_json(stored)
+    except ValidationError as error:
+        raise CorruptDocumentError("past text") from error
 
 
 def _place_after(seq: int | None, row: SessionRow) -> int:

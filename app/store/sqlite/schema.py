@@ -130,11 +130,14 @@ def check_library() -> None:
         raise StoreVersionError("The SQLite library was built without FTS5, which search needs.")
 
 
-def prepare(connection: apsw.Connection, terms_version: int) -> None:
+def prepare(
+    connection: apsw.Connection, *, terms_version: int, new_secret: bytes | None = None
+) -> None:
     """Make the tables in an empty file, or see that the file is one of ours and not newer.
 
-    To be called in a write transaction. A file whose index was made by other rules for terms is
-    marked for indexing anew.
+    To be called in a write transaction. An empty file gets `new_secret` for its deletion markers,
+    or a random one. A file whose index was made by other rules for terms is marked for indexing
+    anew.
 
     Raises:
         StoreVersionError: the file is something else, or a newer Chatfold has written it.
@@ -143,7 +146,8 @@ def prepare(connection: apsw.Connection, terms_version: int) -> None:
     version = pragma(connection, "user_version")
     if application_id == 0 and version == 0 and not _has_tables(connection):
         run(connection, _TABLES)
-        run(connection, "INSERT INTO meta VALUES ('marker_secret', ?)", (os.urandom(32),))
+        secret = new_secret or os.urandom(32)
+        run(connection, "INSERT INTO meta VALUES ('marker_secret', ?)", (secret,))
         run(connection, "INSERT INTO meta VALUES ('terms_version', ?)", (terms_version,))
         pragma(connection, "application_id", APPLICATION_ID)
         pragma(connection, "user_version", SCHEMA_VERSION)

@@ -11,6 +11,7 @@ import apsw
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, Version
+from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
 from app.domain.limits import StoreLimits
 from app.domain.message import (
@@ -24,20 +25,23 @@ from app.domain.page import Page, Position
 from app.domain.search import TERMS_VERSION, SearchHit, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
 from app.errors import MessageIdConflictError, MessageNotFoundError, SessionExistsError
+from app.store.marking import Marking
 from app.store.port import (
     NO_FILTER,
     WHOLE,
     Appended,
+    DeletionMark,
     Erasure,
     ListFilter,
     ListOrder,
     MessagePage,
     MessageWindow,
     OwnedMessage,
+    PutOutcome,
     ReadSelection,
     UserStats,
 )
-from app.store.sqlite import deletion, headers, message_rows, recent_messages, search_index
+from app.store.sqlite import deletion, headers, images, message_rows, recent_messages, search_index
 from app.store.sqlite.connections import make_file, sync_folder
 from app.store.sqlite.deletion import Markers
 from app.store.sqlite.failures import translated_failures
@@ -61,26 +65,33 @@ _NOT_REACHED: tuple[str, ...] = (
 class SQLiteStore:
     """Sessions in one SQLite file, which several processes of one machine may share."""
 
-    def __init__(self, path: Path, writer: Writer, reader: Reader, markers: Markers) -> None:
+    def __init__(self, path: Path, writer: Writer, reader: Reader, marking_secret: bytes) -> None:
         self.limits = StoreLimits()
+        self.marking_secret = marking_secret
         self._path = path
         self._writer = writer
         self._reader = reader
-        self._markers = markers
+        self._markers = Markers(Marking(marking_secret))
 
     @classmethod
-    async def open(cls, path: Path, *, write_timeout_seconds: float = 10.0) -> "SQLiteStore":
+    async def open(
+        cls, path: Path, *, write_timeout_seconds: float = 10.0, new_secret: bytes | None = None
+    ) -> "SQLiteStore":
         """Open the file, making it and its folder where they are missing.
+
+        A file that is made marks deletions with `new_secret`, or with a random one of its own.
 
         Raises:
             StoreVersionError: the library is too old, or the file is not one of ours or newer.
             StoreError: the file cannot be opened.
         """
         check_library()
-        return await asyncio.to_thread(cls._open, path, write_timeout_seconds)
+        return await asyncio.to_thread(cls._open, path, write_timeout_seconds, new_secret)
 
     @classmethod
-    def _open(cls, path: Path, write_timeout_seconds: float) -> "SQLiteStore":
+    def _open(
+        cls, path: Path, write_timeout_seconds: float, new_secret: bytes | None
+    ) -> "SQLiteStore":
         with translated_failures():
             is_new = not path.exists()
             if is_new:
@@ -90,7 +101,7 @@ class SQLiteStore:
                 chores=(search_index.Indexer().index_slice, deletion.sweep_slice),
                 write_timeout_seconds=write_timeout_seconds,
             )
-        writer.start(partial(prepare, terms_version=TERMS_VERSION))
+        writer.start(partial(prepare, terms_version=TERMS_VERSION, new_secret=new_secret))
         with translated_failures():
             if is_new:
                 sync_folder(path)
@@ -98,7 +109,7 @@ class SQLiteStore:
         secret = reader.run_inline(partial(meta, name="marker_secret"))
         if not isinstance(secret, bytes):
             raise TypeError(secret)
-        return cls(path, writer, reader, Markers(secret))
+        return cls(path, writer, reader, secret)
 
     # --- sessions ---------------------------------------------------------------------------
 
@@ -364,6 +375,36 @@ class SQLiteStore:
         if not await self._writer.empty_log():
             not_reached += ("The write-ahead log, which a reader holds for now.",)
         return Erasure(sessions, messages, past_texts, not_reached)
+
+    # --- copies of a store ------------------------------------------------------------------
+
+    async def read_image(self, key: SessionKey) -> SessionImage:
+        def query(connection: apsw.Connection) -> SessionImage:
+            return images.read_image(connection, get_session(connection, key))
+
+        return await self._reader.run(query)
+
+    async def put_image(self, image: SessionImage) -> PutOutcome:
+        prepared = images.prepared(image, self.limits)
+
+        def work(connection: apsw.Connection) -> PutOutcome:
+            return images.put_image(connection, prepared)
+
+        return await self._writer.run(work)
+
+    async def list_marks(
+        self, *, after: bytes | None = None, limit: int = 1000
+    ) -> list[DeletionMark]:
+        def query(connection: apsw.Connection) -> list[DeletionMark]:
+            return deletion.list_marks(connection, after, limit)
+
+        return await self._reader.run(query)
+
+    async def put_marks(self, marks: Sequence[DeletionMark]) -> None:
+        def work(connection: apsw.Connection) -> None:
+            deletion.put_marks(connection, marks)
+
+        await self._writer.run(work)
 
     # --- life -------------------------------------------------------------------------------
 
