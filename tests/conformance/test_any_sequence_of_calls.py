@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey, Version
+from app.domain.image import SessionImage
 from app.domain.message import MessageEdit, NewMessage
 from app.domain.page import Page, Position
 from app.domain.search import parse_query
@@ -35,6 +36,7 @@ from app.store.port import (
     MessagePage,
     MessageWindow,
     OwnedMessage,
+    PutOutcome,
     ReadSelection,
     SessionStore,
     UserStats,
@@ -81,14 +83,15 @@ class Comparison(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.own_folder = Path(tempfile.mkdtemp(dir=self.folder))
         self.model: SessionStore = MemoryStore()
         self.store = self.loop.run_until_complete(self.open())
         self.number = 0
+        self.images: list[SessionImage] = []
         self.versions = [Version("00000000000000ff", 1)]
         self.positions: dict[str, Position] = {}
 
     async def open(self) -> SessionStore:
+        self.own_folder = Path(tempfile.mkdtemp(dir=self.folder))
         return await self.kind.open(self.own_folder)
 
     def both(self, call: Callable[[SessionStore], Awaitable[Any]]) -> Any:
@@ -286,6 +289,30 @@ class Comparison(RuleBasedStateMachine):
     def erase_user(self, user_id: str) -> None:
         self.both(lambda store: store.erase_user(user_id, instant(0)))
 
+    # --- copies of a store ------------------------------------------------------------------
+
+    @rule(key=keys)
+    def read_image(self, key: SessionKey) -> None:
+        image = self.both(lambda store: store.read_image(key))
+        if isinstance(image, SessionImage):
+            self.images.append(image)
+
+    @rule(pick=numbers)
+    def put_image(self, pick: int) -> None:
+        """Of any moment, into what has become of the session since."""
+        if self.images:
+            image = self.images[pick % len(self.images)]
+            self.both(lambda store: store.put_image(image))
+
+    @rule()
+    def move_to_another_store(self) -> None:
+        """Go on where images have carried every session; deletion marks stay behind."""
+        self.model = self.loop.run_until_complete(moved(self.model, MemoryStore()))
+        former = self.store
+        self.store = self.loop.run_until_complete(self.open())
+        self.loop.run_until_complete(moved(former, self.store))
+        self.loop.run_until_complete(former.aclose())
+
     # --- life -------------------------------------------------------------------------------
 
     @rule()
@@ -353,6 +380,13 @@ async def stats_of(store: SessionStore, user_id: str) -> UserStats:
     return await store.stats(user_id)
 
 
+async def moved(source: SessionStore, target: SessionStore) -> SessionStore:
+    """The target, with all sessions of the source."""
+    for key in await source.list_keys():
+        assert await target.put_image(await source.read_image(key)) is PutOutcome.STORED
+    return target
+
+
 async def settled(kind: StoreKind, folder: Path) -> None:
     await kind.settle(folder)
 
@@ -373,6 +407,8 @@ def comparable(answer: Any) -> Any:
             found = (version, ordered(header), encoded)
         case Page(items=items, next_position=position):
             found = ([comparable(item) for item in items], position)
+        case SessionImage():
+            found = answer.digest()
         case bytes():
             found = ordered(answer)
         case Appended() | MessagePage():
