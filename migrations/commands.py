@@ -6,21 +6,19 @@ is done, 1 where there are findings, 2 where the command is wrong, and 3 where t
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NoReturn
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 
 from app.errors import AppError, ConfigurationError
 from app.formats.line_source import STANDARD_INPUT, LineSource
+from app.progress import ProgressKind, told_on_stderr
 from app.settings import Settings
 from app.store.factory import open_store, sqlite_path
 from app.store.port import SessionStore
@@ -29,20 +27,11 @@ from migrations import runner
 from migrations import verify as verification
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.outcomes import Observer, Outcome, ignore
-from migrations.progress import LinesProgress, Progress, SilentProgress, TerminalProgress
 from migrations.report import Report, to_json
 
 FINDINGS = 1
 USAGE = 2
 FAILURE = 3
-
-
-class ProgressKind(StrEnum):
-    """How progress is told."""
-
-    AUTO = "auto"
-    JSON = "json"
-    NONE = "none"
 
 
 def _checked_source(path: Path) -> Path:
@@ -102,7 +91,7 @@ def plan(
     """Say what a run would do and how long it would take; write nothing."""
 
     async def work() -> Report:
-        with _progress(progress) as told, _observer(outcomes) as observer:
+        with told_on_stderr(progress) as told, _observer(outcomes) as observer:
             async with _reading(_url(store)) as opened, _thrown_away() as scratch:
                 return await planning.plan(
                     GROUP_MESSAGES,
@@ -128,7 +117,7 @@ def run(
     """Fold the messages into the store; once more only adds what is missing."""
 
     async def work() -> Report:
-        with _progress(progress) as told, _observer(outcomes) as observer:
+        with told_on_stderr(progress) as told, _observer(outcomes) as observer:
             async with _opened(_url(store)) as opened:
                 return await runner.run(
                     GROUP_MESSAGES, LineSource(source), opened, progress=told, observer=observer
@@ -148,7 +137,7 @@ def verify(
     """Compare the store with the source, by a way of its own; name every difference."""
 
     async def work() -> Report:
-        with _progress(progress) as told:
+        with told_on_stderr(progress) as told:
             async with _reading(_url(store)) as opened:
                 return await verification.verify(
                     GROUP_MESSAGES.name, GROUP_MESSAGES.format.name, source, opened, progress=told
@@ -201,17 +190,6 @@ async def _thrown_away() -> AsyncGenerator[SessionStore]:
     with TemporaryDirectory(prefix="chatfold-plan-") as folder:
         async with _opened("sqlite:///" + quote(f"{folder}/sample.db")) as store:
             yield store
-
-
-@contextmanager
-def _progress(kind: ProgressKind) -> Generator[Progress]:
-    if kind is ProgressKind.JSON:
-        yield LinesProgress(sys.stderr)
-    elif kind is ProgressKind.AUTO and sys.stderr.isatty():
-        with TerminalProgress(Console(stderr=True)) as progress:
-            yield progress
-    else:
-        yield SilentProgress()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
 from app.errors import SourceError
-from migrations.progress import Progress
+from app.progress import Progress
 from migrations.scratch import Scratch
 
 KEPT_NAME = "chatfold:source"

@@ -10,10 +10,10 @@ from app.domain.folding import FoldedPart, Reason, SessionFold, SourceMessage
 from app.domain.identity import SessionKey
 from app.domain.message import EncodedMessage
 from app.formats.line_source import LineSource
+from app.progress import Progress
 from migrations.decoding import Chunk, decoded_chunks
 from migrations.job import Job
 from migrations.outcomes import Tally
-from migrations.progress import Progress
 from migrations.spool import PART_RECORDS, Spool
 
 _SAMPLE_SESSIONS = 2

@@ -13,12 +13,12 @@ from app.domain.instants import instant_text
 from app.domain.message import ChatMessage, EncodedMessage, NewMessage, placed_json
 from app.domain.session import NewSession
 from app.formats.line_source import LineSource
+from app.progress import Progress, SilentProgress
 from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
 from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
-from migrations.progress import Progress, SilentProgress
 from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
 from migrations.spool import Spool
 from migrations.targets import look_at_target

@@ -13,12 +13,12 @@ from app.domain.message import EncodedMessage, unplaced_part
 from app.domain.session import NewSession, SessionHeader
 from app.errors import MessageIdConflictError, SessionNotFoundError
 from app.formats.line_source import LineSource
+from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.collecting import seldom_collected
 from migrations.folds import Part, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
-from migrations.progress import Progress, SilentProgress
 from migrations.report import RunReport, SessionState, record_counts, session_counts
 from migrations.spool import PART_RECORDS, Spool
 from migrations.targets import look_at_target

@@ -14,9 +14,9 @@ from app.domain.identity import SessionKey
 from app.domain.instants import instant_text
 from app.domain.session import SessionHeader
 from app.errors import CorruptDocumentError, SessionNotFoundError
+from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.expected import KEPT_NAME, ExpectedMessage, ExpectedSession, ExpectedSessions
-from migrations.progress import Progress, SilentProgress
 from migrations.verify_report import Difference, VerifyReport
 
 _EXAMPLE_LIMIT = 1000

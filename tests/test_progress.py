@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from migrations.progress import LinesProgress, SilentProgress, TerminalProgress
+from app.progress import LinesProgress, SilentProgress, TerminalProgress
 
 
 def seconds(*values: float) -> Iterator[float]:

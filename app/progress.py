@@ -1,8 +1,11 @@
 """Progress: who is told how far a job is; silent by default, a bar in a terminal, or JSON lines."""
 
 import json
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from enum import StrEnum
 from types import TracebackType
 from typing import IO, Protocol, Self
 
@@ -10,6 +13,15 @@ import rich.progress
 from rich.console import Console
 
 _THROTTLE_SECONDS = 1.0
+
+
+class ProgressKind(StrEnum):
+    """How a command tells its progress."""
+
+    AUTO = "auto"
+    """A bar where standard error is a terminal."""
+    JSON = "json"
+    NONE = "none"
 
 
 class Progress(Protocol):
@@ -35,14 +47,17 @@ class SilentProgress:
 
 
 class TerminalProgress:
-    """A bar with rate and remaining time; redrawn by Rich a few times a second."""
+    """A bar with rate and remaining time; redrawn by Rich a few times a second.
 
-    def __init__(self, console: Console) -> None:
+    `records` is what this job calls them.
+    """
+
+    def __init__(self, console: Console, *, records: str = "records") -> None:
         self._bars = rich.progress.Progress(
             rich.progress.TextColumn("{task.description:<10}"),
             rich.progress.BarColumn(),
             rich.progress.TaskProgressColumn(),
-            rich.progress.TextColumn("{task.fields[records]:>11,} records"),
+            rich.progress.TextColumn("{task.fields[records]:>11,} " + records),
             rich.progress.TextColumn("{task.fields[rate]:>9,.0f}/s"),
             rich.progress.TimeElapsedColumn(),
             rich.progress.TextColumn("left"),
@@ -127,3 +142,15 @@ class LinesProgress:
             "remaining_seconds": remaining_seconds and round(remaining_seconds, 1),
         }
         print(json.dumps(line), file=self._out, flush=True)
+
+
+@contextmanager
+def told_on_stderr(kind: ProgressKind, *, records: str = "records") -> Generator[Progress]:
+    """Progress on standard error, where reports never go; `records` is what this job calls them."""
+    if kind is ProgressKind.JSON:
+        yield LinesProgress(sys.stderr)
+    elif kind is ProgressKind.AUTO and sys.stderr.isatty():
+        with TerminalProgress(Console(stderr=True), records=records) as progress:
+            yield progress
+    else:
+        yield SilentProgress()
