@@ -357,6 +357,7 @@ class MemoryStore:
             if not image.continues(existing.image()):
                 raise SessionExistsError(key.session_id)
         self._entries[key] = entry
+        self._marked_at.pop(self._marking.mark(*key), None)
         return PutOutcome.STORED if existing is None else PutOutcome.REPLACED
 
     async def list_marks(

@@ -261,7 +261,7 @@ class SessionStore(Protocol):
     async def find_deleted(self, keys: Sequence[SessionKey]) -> set[SessionKey]:
         """Those of the keys that a user deleted, or whose user was erased, and not made anew.
 
-        A mark counts only while its key has no session, whether or not it was cleared.
+        A mark counts only while its key has no session.
         """
         ...
 
@@ -390,9 +390,8 @@ class SessionStore(Protocol):
     async def put_image(self, image: SessionImage) -> PutOutcome:
         """Hold the very session that another store holds: versions, history, retries and all.
 
-        Deletion marks neither hinder it nor change: they are carried by themselves. Where an
-        earlier state is there, `image.continues` says whether it may be replaced. Repeating it is
-        safe.
+        A deletion marker does not hinder it, and is cleared. Where an earlier state is there,
+        `image.continues` says whether it may be replaced. Repeating it is safe.
 
         Raises:
             SessionExistsError: another generation, a later revision, or an earlier one with writes
@@ -409,7 +408,10 @@ class SessionStore(Protocol):
         ...
 
     async def put_marks(self, marks: Sequence[DeletionMark]) -> None:
-        """Take over marks that were made with this store's own secret; the later date stays."""
+        """Take over marks that were made with this store's own secret; the later date stays.
+
+        The mark of a session that lives may be dropped.
+        """
         ...
 
     # --- life -------------------------------------------------------------------------------

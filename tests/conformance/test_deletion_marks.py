@@ -7,6 +7,7 @@ from app.store.port import DeletionMark, SessionStore
 from tests.conformance.state import Neighbours
 from tests.factories import ADA, KEY, make_new_session
 from tests.fake_clock import START, instant
+from tests.lived import lived_image
 
 KEYS = [SessionKey(ADA, f"s{number}") for number in range(5)]
 
@@ -76,6 +77,15 @@ async def test_a_mark_taken_over_does_not_keep_a_user_from_making_the_session(
     await store.insert(make_new_session())
 
     assert await store.find_deleted([KEY]) == set()
+
+
+async def test_a_session_made_anew_clears_its_mark(store: SessionStore) -> None:
+    image = await lived_image()
+    for make in (store.insert(make_new_session()), store.put_image(image)):
+        await store.put_marks([DeletionMark(mark_of(store, *KEY), START)])
+        await make
+        assert await store.list_marks() == []
+        await store.delete(KEY, START)
 
 
 async def test_the_mark_of_a_session_that_lives_does_not_count(store: SessionStore) -> None:

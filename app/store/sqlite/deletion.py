@@ -36,7 +36,7 @@ class Markers:
         )
 
     def clear(self, connection: apsw.Connection, key: SessionKey) -> None:
-        """Forget that a session was deleted: its owner has made it anew."""
+        """Forget that a session was deleted: it is there again."""
         run(connection, "DELETE FROM deletion_marker WHERE mark = ?", (self._mark(*key),))
 
     def has(self, connection: apsw.Connection, key: SessionKey) -> bool:

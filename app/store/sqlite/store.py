@@ -388,7 +388,10 @@ class SQLiteStore:
         prepared = images.prepared(image, self.limits)
 
         def work(connection: apsw.Connection) -> PutOutcome:
-            return images.put_image(connection, prepared)
+            outcome = images.put_image(connection, prepared)
+            if outcome is PutOutcome.STORED:
+                self._markers.clear(connection, image.header.key)
+            return outcome
 
         return await self._writer.run(work)
 
