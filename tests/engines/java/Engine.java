@@ -1,0 +1,64 @@
+import de.bwaldvogel.mongo.MongoServer;
+import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.wire.message.MongoMessage;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * mongo-java-server with its data in a file, as the tests start it: {@code Engine FOLDER}.
+ *
+ * <p>It prints the URL that it listens on, and ends when its standard input does: however the
+ * process that started it ends, no server stays behind.
+ */
+public final class Engine {
+
+    /** What current clients take: they refuse the wire version 8 that the server's own enum ends with. */
+    private static final class CurrentVersion implements MongoVersion {
+        @Override
+        public List<Integer> getVersionArray() {
+            return List.of(6, 0, 0);
+        }
+
+        @Override
+        public int getWireVersion() {
+            return 17;
+        }
+    }
+
+    /** Keeps its word on {@code j: true}: left alone, the file is up to a second behind the answers. */
+    private static final class JournaledBackend extends H2Backend {
+        private static final Set<String> WRITES =
+                Set.of("insert", "update", "delete", "findAndModify", "createIndexes", "dropDatabase");
+
+        JournaledBackend(String file) {
+            super(file);
+            // Else every version of the last 45 seconds is kept, and a pushed message is a new version
+            // of its whole document.
+            getMvStore().setRetentionTime(0);
+        }
+
+        @Override
+        public Document handleMessage(MongoMessage message) {
+            Document answer = super.handleMessage(message);
+            if (WRITES.contains(message.getDocument().keySet().iterator().next())) {
+                commit();
+            }
+            return answer;
+        }
+    }
+
+    public static void main(String[] arguments) throws IOException {
+        H2Backend backend = new JournaledBackend(arguments[0] + "/data.h2");
+        backend.version(new CurrentVersion());
+        MongoServer server = new MongoServer(backend);
+        server.bind("127.0.0.1", 0);
+        System.out.println("mongodb://127.0.0.1:" + server.getLocalAddress().getPort() + "/");
+
+        System.in.transferTo(OutputStream.nullOutputStream());
+        Runtime.getRuntime().halt(0);
+    }
+}
