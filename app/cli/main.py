@@ -10,12 +10,9 @@ import typer
 
 from app.cli.migrate import migrate_app
 from app.cli.serve import serve
-from app.errors import AppError, ConfigurationError, InvalidInputError
-
-DONE = 0
-FINDINGS = 1
-USAGE = 2
-FAILURE = 3
+from app.cli.statuses import FAILURE, exit_status_of
+from app.cli.store import store_app
+from app.errors import AppError
 
 command = typer.Typer(
     name="chatfold",
@@ -26,6 +23,7 @@ command = typer.Typer(
 )
 command.command()(serve)
 command.add_typer(migrate_app, name="migrate")
+command.add_typer(store_app, name="store")
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
@@ -42,11 +40,6 @@ def run(arguments: Sequence[str] | None = None) -> None:
     except Exception:  # noqa: BLE001 - Python's own status for it would mean findings
         traceback.print_exc()
         sys.exit(FAILURE)
-
-
-def exit_status_of(error: AppError) -> int:
-    """2 for what the caller can set right in the command or the settings, else 3."""
-    return USAGE if isinstance(error, ConfigurationError | InvalidInputError) else FAILURE
 
 
 def _print_version(is_wanted: bool) -> None:  # noqa: FBT001 - Typer calls it by position

@@ -7,6 +7,7 @@ from app.errors import ConfigurationError
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
+from app.store.urls import shown_url
 
 
 async def open_store(
@@ -32,7 +33,7 @@ async def open_store(
             return MemoryStore(new_secret=new_secret)
         case _:
             raise ConfigurationError(
-                f"The store {url!r} is not one of sqlite:///path and memory://."
+                f"The store {shown_url(url)!r} is not one of sqlite:///path and memory://."
             )
 
 

@@ -1,0 +1,150 @@
+"""CopyReport: what a copy brought, what it left alone, and how the two stores compare after it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+from app.domain.identity import SessionKey
+
+_EXAMPLES = 100
+_SHOWN_EXAMPLES = 10
+
+
+class Finding(StrEnum):
+    """Why a session is not, or not yet, the same in both stores."""
+
+    MISSING = "missing"
+    """The target does not have it; where the source is in use, it may be new."""
+    DIFFERENT = "different"
+    """Both have the same version, and yet another content."""
+    WRITTEN_SINCE = "written_since"
+    """Someone wrote to it in the source, or deleted it, after it was copied; copy again."""
+    OTHER_IN_TARGET = "other_in_target"
+    """The target has another session under its key, or one with writes of its own."""
+    DELETED_IN_TARGET = "deleted_in_target"
+    """Its user has deleted it in the target; it does not come back by itself."""
+    ONLY_IN_TARGET = "only_in_target"
+    """The source neither has it nor has deleted it."""
+    DAMAGED_IN_SOURCE = "damaged_in_source"
+    DAMAGED_IN_TARGET = "damaged_in_target"
+    TOO_LARGE = "too_large"
+    """The target's limits are narrower than the source's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A finding and where it is."""
+
+    finding: Finding
+    user_id: str
+    session_id: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """How often each finding was met, with examples; as many as are good to read."""
+
+    counts: Counter[Finding] = field(default_factory=Counter[Finding])
+    examples: list[Example] = field(default_factory=list[Example])
+
+    def add(self, finding: Finding, key: SessionKey) -> None:
+        """Count one."""
+        self.counts[finding] += 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(Example(finding, *key))
+
+
+@dataclass(slots=True)
+class Copied:
+    """What a copy did."""
+
+    sessions: int = 0
+    """Of the source."""
+    marks: int = 0
+    """Deletion marks that the source has, and the target too by now."""
+    stored: int = 0
+    """Sessions that the target did not have."""
+    replaced: int = 0
+    """Sessions of which it had an earlier state."""
+    present: int = 0
+    """Sessions that it had."""
+    removed: int = 0
+    """Sessions that were deleted in the source."""
+    messages: int = 0
+    """In the sessions stored and replaced."""
+    left: Findings = field(default_factory=Findings)
+    """Sessions that were left as they are."""
+
+
+@dataclass(slots=True)
+class Compared:
+    """How two stores compare."""
+
+    equal: int = 0
+    """Sessions of which all that the stores know has the same hash."""
+    messages: int = 0
+    """In those sessions."""
+    missing_marks: int = 0
+    """Deletion marks of the source that the target does not have."""
+    differences: Findings = field(default_factory=Findings)
+
+
+@dataclass(frozen=True, slots=True)
+class CopyReport:
+    """A copy from store to store."""
+
+    source: str
+    target: str
+    seconds: float
+    copied: Copied
+    compared: Compared | None
+    """None where nobody wanted to know."""
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether someone should look: the target does not hold exactly what the source holds."""
+        compared = self.compared or Compared()
+        return bool(
+            self.copied.left.counts or compared.differences.counts or compared.missing_marks
+        )
+
+    def to_json(self) -> str:
+        """For programs: the fields, and whether someone should look."""
+        return json.dumps({**asdict(self), "has_findings": self.has_findings}, ensure_ascii=False)
+
+    def to_text(self) -> str:
+        """For people."""
+        copied, compared = self.copied, self.compared
+        lines = [
+            f"copy of {self.source} to {self.target}: {self.seconds:.1f} s",
+            (
+                f"sessions: {copied.sessions:,} in the source; {copied.stored:,} stored,"
+                f" {copied.replaced:,} replaced, {copied.present:,} present,"
+                f" {copied.removed:,} removed"
+            ),
+            f"messages copied: {copied.messages:,}; deletion marks: {copied.marks:,}",
+            *_finding_lines("left as they are", copied.left),
+        ]
+        if compared is None:
+            lines.append("not verified")
+        else:
+            lines.append(
+                f"verified: {compared.equal:,} sessions with {compared.messages:,} messages are"
+                " equal by hash"
+            )
+            lines.extend(_finding_lines("differences", compared.differences))
+            if compared.missing_marks:
+                lines.append(f"deletion marks missing: {compared.missing_marks:,}")
+        return "\n".join(lines) + "\n"
+
+
+def _finding_lines(title: str, findings: Findings) -> Iterator[str]:
+    counts = ", ".join(f"{count:,} {finding}" for finding, count in findings.counts.items())
+    yield f"{title}: {counts or 'none'}"
+    for one in findings.examples[:_SHOWN_EXAMPLES]:
+        yield f"    {one.finding}: session {one.session_id!r} of {one.user_id!r}"
+    more = findings.counts.total() - _SHOWN_EXAMPLES
+    if more > 0:
+        yield f"    and {more:,} more (--json names up to {_EXAMPLES})"

@@ -1,0 +1,99 @@
+"""Walking through two stores side by side: every key, a few sessions at a time, and patiently."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from app.domain.identity import SessionKey
+from app.errors import StoreFullError, StoreReadOnlyError, StoreUnavailableError
+from app.store.port import DeletionMark, SessionStore
+
+T = TypeVar("T")
+
+Patience = Sequence[float]
+"""How many seconds to wait before a store that is not available is asked again, and again."""
+
+PATIENCE: Patience = (1, 2, 4, 8, 16, 32)
+
+_IN_FLIGHT = 8
+"""Sessions in memory at once: enough that a commit is shared and a round trip is not waited for."""
+
+
+class KeyOfTwo(NamedTuple):
+    """A key, and which of two stores has a session under it."""
+
+    key: SessionKey
+    is_in_source: bool
+    is_in_target: bool
+
+
+async def keys_of(store: SessionStore, patience: Patience) -> AsyncGenerator[SessionKey]:
+    """Every key of a store, in order."""
+    keys = await patiently(store.list_keys, patience)
+    while keys:
+        for key in keys:
+            yield key
+        keys = await patiently(partial(store.list_keys, after=keys[-1]), patience)
+
+
+async def marks_of(store: SessionStore, patience: Patience) -> AsyncGenerator[list[DeletionMark]]:
+    """Every deletion mark of a store, in order, page by page."""
+    marks = await patiently(store.list_marks, patience)
+    while marks:
+        yield marks
+        marks = await patiently(partial(store.list_marks, after=marks[-1].mark), patience)
+
+
+async def keys_of_both(
+    source: SessionStore, target: SessionStore, patience: Patience
+) -> AsyncGenerator[KeyOfTwo]:
+    """Every key that one of the stores has, in order.
+
+    What is put into the target on the way does not show up again: that is behind the place which
+    has been reached.
+    """
+    of_source, of_target = keys_of(source, patience), keys_of(target, patience)
+    one, other = await anext(of_source, None), await anext(of_target, None)
+    while one is not None or other is not None:
+        key = min(found for found in (one, other) if found is not None)
+        is_in_source, is_in_target = one == key, other == key
+        yield KeyOfTwo(key, is_in_source, is_in_target)
+        if is_in_source:
+            one = await anext(of_source, None)
+        if is_in_target:
+            other = await anext(of_target, None)
+
+
+async def for_each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """Work on all items, a few at a time; the first error ends it and is raised."""
+    slots = asyncio.Semaphore(_IN_FLIGHT)
+
+    async def work_in_a_slot(item: T) -> None:
+        try:
+            await work(item)
+        finally:
+            slots.release()
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            async for item in items:
+                await slots.acquire()
+                tasks.create_task(work_in_a_slot(item))
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+async def patiently(call: Callable[[], Awaitable[T]], patience: Patience) -> T:
+    """What the call gives; while a store is not available, it is made again, so it must bear that.
+
+    A store that is full or cannot be written is not waited for: someone has to do something.
+    """
+    for seconds in patience:
+        try:
+            return await call()
+        except (StoreFullError, StoreReadOnlyError):
+            raise
+        except StoreUnavailableError:
+            await asyncio.sleep(seconds)
+    return await call()
