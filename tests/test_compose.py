@@ -161,14 +161,10 @@ def test_variables_are_settings(compose: ComposeFile) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "store"),
-    [
-        ("chatfold", "mongodb://mongo:27017/chatfold?replicaSet=rs0"),
-        ("chatfold-sharded", "mongodb://mongos:27017/chatfold"),
-    ],
+    "name", ["store-init", "chatfold", "store-init-sharded", "store-shard", "chatfold-sharded"]
 )
-def test_the_service_starts_with_its_variables(
-    name: str, store: str, compose: ComposeFile, monkeypatch: pytest.MonkeyPatch
+def test_the_settings_of_each_step_hold(
+    name: str, compose: ComposeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = compose.services[name]
     for variable, value in {**IMAGE_SETTINGS, **service.environment}.items():
@@ -176,8 +172,8 @@ def test_the_service_starts_with_its_variables(
 
     settings = Settings.read()
 
-    assert settings.store == store
-    assert service.ports[0].endswith(f":{settings.port}")
+    assert settings.store == service.environment["CHATFOLD_STORE"]
+    assert all(port.endswith(f":{settings.port}") for port in service.ports)
 
 
 def test_the_image_alone_refuses_to_serve_without_authentication(
