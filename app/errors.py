@@ -189,6 +189,7 @@ class KeysUnavailableError(AppError):
 
     code = "keys_unavailable"
     title = "The signing keys are not available"
+    retry_after_seconds = 1
 
     def __init__(self) -> None:
         super().__init__("The keys that prove a token cannot be fetched now; try again later.")
@@ -257,16 +258,27 @@ class StoreUnavailableError(StoreError):
     code = "store_unavailable"
     title = "The store is not available"
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, retry_after_seconds: int = 1) -> None:
         self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
         super().__init__(reason)
 
 
 class StoreBusyError(StoreUnavailableError):
-    """Someone else held the store for longer than we wait."""
+    """Someone else held the store for longer than we wait, or it has too much to do."""
 
     code = "store_busy"
     title = "The store is busy"
+
+
+class StoreAuthenticationError(StoreUnavailableError):
+    """The store does not take our credentials, or they do not allow what we ask."""
+
+    code = "store_authentication"
+    title = "The store refuses our credentials"
+
+    def __init__(self) -> None:
+        super().__init__("The database refuses the credentials, or they do not allow this.")
 
 
 class StoreFullError(StoreUnavailableError):

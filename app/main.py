@@ -44,7 +44,9 @@ def serving_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         store = await open_store(
-            settings.store, write_timeout_seconds=settings.write_timeout_seconds
+            settings.store,
+            write_timeout_seconds=settings.write_timeout_seconds,
+            segment_bytes=settings.segment_bytes,
         )
         try:
             _connect(app, settings, store, clock)

@@ -29,7 +29,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from app.errors import ConfigurationError
 
 PREFIX = "CHATFOLD_"
-MEBIBYTE = 1024 * 1024
+KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
 SECRET_MINIMUM_BYTES = 32
 """RFC 7518 §3.2: a key for HS256 has at least as many bits as the hash."""
 RSA_MINIMUM_BITS = 2048
@@ -185,6 +186,8 @@ class Settings(BaseSettings):
     read_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=0)
     body_limit_bytes: int = Field(default=16 * MEBIBYTE, ge=1)
     write_timeout_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
+    segment_bytes: int = Field(default=256 * KIBIBYTE, ge=2 * KIBIBYTE, le=4 * MEBIBYTE)
+    """How large a session may grow in one document of MongoDB."""
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)

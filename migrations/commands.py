@@ -169,7 +169,7 @@ def _url(store: str | None) -> str:
 
 @asynccontextmanager
 async def _opened(url: str) -> AsyncGenerator[SessionStore]:
-    store = await open_store(url)
+    store = await open_store(url, segment_bytes=Settings.read().segment_bytes)
     try:
         yield store
     finally:

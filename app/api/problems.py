@@ -43,7 +43,6 @@ FAULTS_SHOWN_LIMIT = 100
 """A body of many megabytes can be wrong in a million places; nobody reads that many."""
 
 _DETAIL_LIMIT_CHARACTERS = 2000
-_RETRY_AFTER_SECONDS = 1
 
 BODY_PROBLEMS = (
     MalformedJSONError,
@@ -160,7 +159,7 @@ def problem_response(request: Request, error: Exception) -> Response:
         case EndpointSunsetError(successor=successor):
             members["successor"] = successor
         case KeysUnavailableError() | StoreUnavailableError():
-            headers["Retry-After"] = str(_RETRY_AFTER_SECONDS)
+            headers["Retry-After"] = str(error.retry_after_seconds)
         case _:
             pass
     return _rendered(

@@ -20,6 +20,7 @@ from app.api.metrics import MULTIPROCESS_FOLDER
 from app.errors import AppError
 from app.settings import PREFIX, Settings
 from app.store.factory import open_store
+from app.store.urls import shown_url
 
 SHUTDOWN_SECONDS = 30
 """How long requests in flight may go on once the service was told to stop."""
@@ -82,20 +83,20 @@ def serve(
     os.environ.update({PREFIX + name.upper(): str(value) for name, value in overrides.items()})
     logs = logging_configuration(settings.log_level)
     logging.config.dictConfig(logs)
-    asyncio.run(_try_store(settings.store))
+    asyncio.run(_try_store(settings))
     with _listening_socket(settings) as listening:
         _log.info(
             "Chatfold serves %s on http://%s:%d.",
-            settings.store,
+            shown_url(settings.store),
             f"[{settings.host}]" if ":" in settings.host else settings.host,
             listening.getsockname()[1],
         )
         _run(settings, listening, logs)
 
 
-async def _try_store(url: str) -> None:
+async def _try_store(settings: Settings) -> None:
     """Open the store once, so that what is wrong with it is one sentence and not a worker's end."""
-    store = await open_store(url)
+    store = await open_store(settings.store, segment_bytes=settings.segment_bytes)
     await store.aclose()
 
 

@@ -14,6 +14,7 @@ import typer
 from app.cli.statuses import DONE, FAILURE, FINDINGS
 from app.errors import ConfigurationError
 from app.progress import Progress, ProgressKind, told_on_stderr
+from app.settings import Settings
 from app.store.comparing import compare_stores
 from app.store.copy_report import CopyReport
 from app.store.copying import copy_store
@@ -110,7 +111,9 @@ def _check_urls(source: str, target: str) -> None:
 
 @asynccontextmanager
 async def _opened(url: str, new_secret: bytes | None = None) -> AsyncGenerator[SessionStore]:
-    store = await open_store(url, new_secret=new_secret)
+    store = await open_store(
+        url, segment_bytes=Settings.read().segment_bytes, new_secret=new_secret
+    )
     try:
         yield store
     finally:

@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.page import Page
 from app.errors import Fault, InvalidInputError
 
 TERMS_VERSION = 1
@@ -71,6 +72,14 @@ class SearchHit:
     """The whole text; doors cut a snippet out of it."""
     created_at: datetime
     """Of the message, or of the session whose name was found; hits come newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHits(Page[SearchHit]):
+    """Some hits in order, and what was not looked at to find them."""
+
+    sessions_left_out: int = 0
+    """How many of the user's sessions, the longest unchanged, a bounded search did not look at."""
 
 
 def terms_of(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from app.clock import Clock
 from app.domain.encoded import EncodedSummary, decoded_summary
 from app.domain.identity import SessionKey
 from app.domain.page import Page, Position
-from app.domain.search import SearchHit, SearchQuery
+from app.domain.search import SearchHits, SearchQuery
 from app.errors import SessionNotFoundError
 from app.service.read_cache import ReadCache
 from app.store.port import (
@@ -58,7 +58,7 @@ class UserService:
 
     async def search(
         self, user_id: str, query: SearchQuery, *, limit: int, after: Position | None = None
-    ) -> Page[SearchHit]:
+    ) -> SearchHits:
         """Messages and names that match, newest first; positions are (instant, session, place)."""
         return await self._store.search(user_id, query, limit=limit, after=after)
 

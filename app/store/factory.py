@@ -9,14 +9,23 @@ from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
 from app.store.urls import shown_url
 
+SEGMENT_BYTES = 256 * 1024
+"""How large a session may grow in one document where a store keeps it in one."""
+
 
 async def open_store(
-    url: str, *, write_timeout_seconds: float = 10.0, new_secret: bytes | None = None
+    url: str,
+    *,
+    write_timeout_seconds: float = 10.0,
+    segment_bytes: int = SEGMENT_BYTES,
+    new_secret: bytes | None = None,
 ) -> SessionStore:
-    """The store that a URL names: `sqlite:///relative.db`, `sqlite:////absolute.db`, `memory://`.
+    """The store that a URL names.
 
-    A write that has not been done after `write_timeout_seconds` is answered as busy. A store that
-    is made marks deletions with `new_secret`, or with a random one of its own.
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `mongodb://host/database` with any options
+    of the driver, `mongodb+srv://…`, or `memory://`. What has not been done after
+    `write_timeout_seconds` is answered as busy. A store that is made marks deletions with
+    `new_secret`, or with a random one of its own.
 
     Raises:
         ConfigurationError: the URL names no store that we have.
@@ -29,11 +38,22 @@ async def open_store(
                 write_timeout_seconds=write_timeout_seconds,
                 new_secret=new_secret,
             )
+        case "mongodb" | "mongodb+srv":
+            # Who keeps sessions in a file need not load the driver of a database.
+            from app.store.mongo.store import MongoStore  # noqa: PLC0415
+
+            return await MongoStore.open(
+                url,
+                write_timeout_seconds=write_timeout_seconds,
+                segment_bytes=segment_bytes,
+                new_secret=new_secret,
+            )
         case "memory":
             return MemoryStore(new_secret=new_secret)
         case _:
             raise ConfigurationError(
-                f"The store {shown_url(url)!r} is not one of sqlite:///path and memory://."
+                f"The store {shown_url(url)!r} is not one of sqlite:///path, mongodb://host/name "
+                "and memory://."
             )
 
 

@@ -22,7 +22,7 @@ from app.domain.message import (
     placed_json,
 )
 from app.domain.page import Page, Position
-from app.domain.search import SearchHit, SearchQuery
+from app.domain.search import SearchHit, SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
 from app.errors import (
     MessageIdConflictError,
@@ -290,7 +290,7 @@ class MemoryStore:
 
     async def search(
         self, user_id: str, query: SearchQuery, *, limit: int = 50, after: Position | None = None
-    ) -> Page[SearchHit]:
+    ) -> SearchHits:
         hits = [
             SearchHit(
                 entry.header.id,
@@ -319,7 +319,9 @@ class MemoryStore:
 
         hits = [hit for hit in hits if after is None or position(hit) < after]
         hits.sort(key=position, reverse=True)
-        return Page(tuple(hits[:limit]), position(hits[limit - 1]) if len(hits) > limit else None)
+        return SearchHits(
+            tuple(hits[:limit]), position(hits[limit - 1]) if len(hits) > limit else None
+        )
 
     async def stats(self, user_id: str) -> UserStats:
         headers = [entry.header for entry in self._of(user_id)]

@@ -28,7 +28,7 @@ from app.domain.image import SessionImage
 from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
-from app.domain.search import SearchHit, SearchQuery
+from app.domain.search import SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
 
 PAGE_LIMIT = 200
@@ -358,8 +358,11 @@ class SessionStore(Protocol):
 
     async def search(
         self, user_id: str, query: SearchQuery, *, limit: int = 50, after: Position | None = None
-    ) -> Page[SearchHit]:
+    ) -> SearchHits:
         """Living messages and session names that match, newest first; exact as of now.
+
+        A store that has to look at each session does so up to a limit, the newest ones first, and
+        says how many it left out.
 
         The order is (`created_at`, session id, `seq`), all falling, a name counting as place -1;
         positions are (instant text, session id, place).

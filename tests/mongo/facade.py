@@ -12,21 +12,21 @@ from pymongo.errors import OperationFailure
 
 Document = dict[str, Any]
 
-_AS_READ = CodecOptions[Document](tz_aware=True)
+_AS_READ = CodecOptions[Document](tz_aware=False)
 _NO_SUCH_COMMAND = 59
 _NOT_IMPLEMENTED = 238
 
 
 def database_in_memory() -> AsyncDatabase[Document]:
     """A database of its own, as the store takes it; nothing is left once it is let go."""
-    client: Any = mongomock.MongoClient(tz_aware=True)
+    client: Any = mongomock.MongoClient(tz_aware=False)
     return cast("AsyncDatabase[Document]", _Database(client["test"]))
 
 
 class _Database:
     def __init__(self, database: Any) -> None:
         self.name = database.name
-        self.client = self  # asked only for `append_metadata`
+        self.client = self.admin = self  # their few commands are below
         self._database = database
 
     def append_metadata(self, driver: object) -> None:
@@ -41,6 +41,9 @@ class _Database:
 
     __getitem__ = get_collection
 
+    async def close(self) -> None:
+        """The database goes with whoever holds it."""
+
     async def list_collection_names(self, **_options: object) -> Any:
         return await _in_one_step(self._database.list_collection_names)
 
@@ -50,6 +53,8 @@ class _Database:
                 return {"ok": 1.0}
             case "buildInfo":
                 return {"ok": 1.0, "version": "7.0.0"}
+            case "hello":
+                return {"ok": 1.0, "maxBsonObjectSize": 16 * 1024 * 1024, "maxWireVersion": 21}
             case name:
                 raise OperationFailure(f"no such command: {name!r}", _NO_SUCH_COMMAND)
 

@@ -201,6 +201,11 @@ class SearchPage(BaseModel):
 
     items: list[SearchHitView]
     next_cursor: str | None
+    sessions_left_out: int = Field(
+        0,
+        description="How many sessions, the longest unchanged, were not looked at: some stores "
+        "search only so much for one answer.",
+    )
 
 
 class Stats(BaseModel):

@@ -44,7 +44,11 @@ async def search(
     response.raw_headers += READ_HEADERS
     if cursor is not None:
         response.raw_headers.append(link_header(page_link(request, "next", cursor=cursor)))
-    return SearchPage(items=[hit_view(hit, query) for hit in page.items], next_cursor=cursor)
+    return SearchPage(
+        items=[hit_view(hit, query) for hit in page.items],
+        next_cursor=cursor,
+        sessions_left_out=page.sessions_left_out,
+    )
 
 
 @router.get("/stats", operation_id="read_stats", responses=problems(UserRequiredError))

@@ -13,8 +13,8 @@ from pydantic_core import from_json
 
 from app.domain.instants import instant_text
 from app.domain.message import ChatMessage
-from app.domain.page import Page, Position
-from app.domain.search import Phrase, SearchHit, SearchQuery, terms_of
+from app.domain.page import Position
+from app.domain.search import Phrase, SearchHit, SearchHits, SearchQuery, terms_of
 from app.errors import CorruptDocumentError
 from app.store.sqlite import bodies
 from app.store.sqlite.session_row import SESSION_ROW, SessionRow
@@ -146,7 +146,7 @@ def search(
     query: SearchQuery,
     limit: int,
     after: Position | None,
-) -> Page[SearchHit]:
+) -> SearchHits:
     """The hits of the index and of what is pending, as one list, newest first."""
     places = _indexed(connection, user_id, query, limit, after)
     places += [
@@ -156,7 +156,7 @@ def search(
     ]
     places.sort(reverse=True)
     hits = tuple(_hit(connection, place) for place in places[:limit])
-    return Page(hits, places[limit - 1][:3] if len(places) > limit else None)
+    return SearchHits(hits, places[limit - 1][:3] if len(places) > limit else None)
 
 
 def _indexed(

@@ -22,7 +22,7 @@ from app.domain.message import (
     placed_json,
 )
 from app.domain.page import Page, Position
-from app.domain.search import TERMS_VERSION, SearchHit, SearchQuery
+from app.domain.search import TERMS_VERSION, SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
 from app.errors import MessageIdConflictError, MessageNotFoundError, SessionExistsError
 from app.store.marking import Marking
@@ -333,8 +333,8 @@ class SQLiteStore:
 
     async def search(
         self, user_id: str, query: SearchQuery, *, limit: int = 50, after: Position | None = None
-    ) -> Page[SearchHit]:
-        def run(connection: apsw.Connection) -> Page[SearchHit]:
+    ) -> SearchHits:
+        def run(connection: apsw.Connection) -> SearchHits:
             return search_index.search(connection, user_id, query, limit, after)
 
         return await self._reader.run(run)

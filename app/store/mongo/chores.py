@@ -1,0 +1,185 @@
+"""Chores: notes made before writes of several documents, and the tidying of what those left.
+
+A process can be killed between any two writes. What it then leaves are segments on no chain and
+texts that were deleted but still lie sealed; its note says where to look.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from pymongo.errors import PyMongoError
+
+from app.clock import Clock
+from app.errors import AppError
+from app.store.mongo.chain import Chain, HeadMovedError
+from app.store.mongo.collections import Collections
+from app.store.mongo.encoding import Document, naive_instant
+from app.store.mongo.head import Head, head_of
+from app.store.mongo.segments import distinct_terms, message_key
+
+LOST_AFTER = timedelta(hours=1)
+"""How old a note must be before its writer counts as dead; writes end within seconds."""
+
+REPLACED_AFTER = timedelta(minutes=1)
+"""How long readers of an older head may still ask for segments that were merged since."""
+
+_PAUSE_SECONDS = 30.0
+_NOTES_AT_ONCE = 100
+
+_log = logging.getLogger(__name__)
+
+
+class Chores:
+    """Notes and tidies for one store."""
+
+    def __init__(self, collections: Collections, chain: Chain, clock: Clock) -> None:
+        self._sessions = collections.sessions
+        self._segments = collections.segments
+        self._notes = collections.chores
+        self._chain = chain
+        self._clock = clock
+
+    async def note(
+        self, head: Head, *, segment_ids: Sequence[str] = (), deleted_ids: Sequence[str] = ()
+    ) -> str:
+        """Note, before it happens, that segments may come to lie, or deleted texts may stay."""
+        return await self.note_of(
+            head.id,
+            head.document["user_id"],
+            head.generation,
+            segment_ids=segment_ids,
+            deleted_ids=deleted_ids,
+        )
+
+    async def note_of(
+        self,
+        head_id: str,
+        user_id: str,
+        generation: str,
+        *,
+        segment_ids: Sequence[str] = (),
+        deleted_ids: Sequence[str] = (),
+    ) -> str:
+        """As `note`, of a session whose head was not read."""
+        note_id = uuid4().hex
+        await self._notes.insert_one(
+            {
+                "_id": note_id,
+                "user_id": user_id,
+                "head": head_id,
+                "generation": generation,
+                "segment_ids": list(segment_ids),
+                "deleted_ids": list(deleted_ids),
+                "due_at": self._in(LOST_AFTER),
+            }
+        )
+        return note_id
+
+    async def done(self, note_id: str, *, replaced: Collection[str] = ()) -> None:
+        """The write has ended; segments that it replaced go once nobody can be reading them."""
+        if replaced:
+            members = {"segment_ids": list(replaced), "due_at": self._in(REPLACED_AFTER)}
+            await self._notes.update_one({"_id": note_id}, {"$set": members})
+        else:
+            await self._notes.delete_one({"_id": note_id})
+
+    async def forget_texts(self, head: Head, message_ids: Collection[str]) -> None:
+        """Overwrite what sealed messages said that are tombstones by now.
+
+        Wherever it is sealed, on the chain or not: in their own segments, in corrections and among
+        past texts. To do it twice does no harm.
+        """
+        tombstones = {
+            correction["id"]: correction
+            for segment in await self._chain.on_chain(head, {"corrections": 1})
+            for correction in segment["corrections"]
+            if "deleted_at" in correction
+        }
+        revision_of_change = head.revisions_of_changes()
+        placed = [(correction["seq"], correction) for correction in head.corrections]
+        for seq, message in (*placed, *head.placed()):
+            if "deleted_at" in message:
+                tombstone = {name: value for name, value in message.items() if name != "change"}
+                tombstone |= {"seq": seq, "changed_revision": revision_of_change[message["change"]]}
+                tombstones[message["id"]] = tombstone
+        wanted = {id_: tombstones[id_] for id_ in message_ids if id_ in tombstones}
+        places = {tombstone["seq"] for tombstone in wanted.values()}
+        keys = [message_key(head.generation, id_) for id_ in wanted]
+        of_session = {"user_id": head.document["user_id"], "generation": head.generation}
+        touched = {
+            **of_session,
+            "$or": [
+                {"message_keys": {"$in": keys}},
+                {"corrections.seq": {"$in": list(places)}},
+                {"past_texts.seq": {"$in": list(places)}},
+            ],
+        }
+        async for segment in self._segments.find(touched):
+            members = _forgotten(segment, wanted, places)
+            await self._segments.update_one(
+                {"_id": segment["_id"], **of_session}, {"$set": members}
+            )
+
+    async def tidy(self, *, now: datetime | None = None) -> int:
+        """Do what is due; returns how many notes were dealt with."""
+        due = {"due_at": {"$lte": naive_instant(now or self._clock.now())}}
+        notes = await self._notes.find(due).limit(_NOTES_AT_ONCE).to_list()
+        for note in notes:
+            await self._tidy_one(note)
+        return len(notes)
+
+    async def keep_tidy(self) -> None:
+        """Tidy now and then, for as long as the task is not cancelled."""
+        while True:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            try:
+                while await self.tidy() == _NOTES_AT_ONCE:
+                    pass
+            except (AppError, PyMongoError) as error:
+                _log.warning("Tidying has to wait: %s", type(error).__name__)
+
+    async def _tidy_one(self, note: Document) -> None:
+        of_session = {"user_id": note["user_id"], "generation": note["generation"]}
+        head = head_of(
+            await self._sessions.find_one({"_id": note["head"], "user_id": note["user_id"]})
+        )
+        if head is None or head.generation != note["generation"]:
+            await self._segments.delete_many(of_session)
+        else:
+            try:
+                chain = {segment["_id"] for segment in await self._chain.on_chain(head, {})}
+                await self.forget_texts(head, note["deleted_ids"])
+            except HeadMovedError:
+                return  # it is being written to; the note stays for the next time
+            lost = [id_ for id_ in note["segment_ids"] if id_ not in chain]
+            await self._segments.delete_many({**of_session, "_id": {"$in": lost}})
+        await self._notes.delete_one({"_id": note["_id"]})
+
+    def _in(self, delay: timedelta) -> datetime:
+        return naive_instant(self._clock.now() + delay)
+
+
+def _forgotten(segment: Document, tombstones: dict[str, Document], places: set[int]) -> Document:
+    """The arrays of a segment without what deleted messages said."""
+
+    def forgotten(message: Document, **members: int) -> Document:
+        tombstone = tombstones.get(message["id"])
+        return message if tombstone is None else {**tombstone, **members}
+
+    def without_seq(message: Document) -> Document:
+        return {name: value for name, value in message.items() if name != "seq"}
+
+    messages = [
+        without_seq(forgotten(message, revision=message["revision"]))
+        for message in segment["messages"]
+    ]
+    corrections = [forgotten(correction) for correction in segment["corrections"]]
+    return {
+        "messages": messages,
+        "corrections": corrections,
+        "past_texts": [past for past in segment["past_texts"] if past["seq"] not in places],
+        "terms": distinct_terms(messages, corrections),
+    }

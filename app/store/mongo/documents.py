@@ -1,0 +1,229 @@
+"""The documents that Beanie declares, and the indexes their queries need: just those, and why.
+
+They are declarations: what a stored document has, and what `chatfold store init` creates. Beanie
+binds a class to one database for the whole process, and validating what we stored ourselves would
+only cost time, so the adapter itself works on the collections.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from beanie import Document as BeanieDocument
+from pydantic import BaseModel, ConfigDict
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+SESSIONS = "sessions"
+SEGMENTS = "segments"
+CHORES = "chores"
+META = "meta"
+
+
+class StoredMessage(BaseModel):
+    """A message as heads and segments embed it; its place is where it stands."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    content: str
+    message_type: str
+    created_at: datetime
+    digest: bytes
+    """Of what was first accepted; see `message_digest`."""
+    user_id: str | None = None
+    parent_id: str | None = None
+    edited_at: datetime | None = None
+    deleted_at: datetime | None = None
+    metadata: dict[str, Any] | str | None = None
+    """A string holds JSON that BSON would not keep as it is."""
+    extras: dict[str, Any] | str | None = None
+    change: int | None = None
+    """In a head: which of the session's changes was the last one of this message."""
+    revision: int | None = None
+    """In a segment: the revision that appended it."""
+    changed_revision: int | None = None
+    """In a segment: the revision that changed it last."""
+
+
+class Correction(StoredMessage):
+    """A sealed message as it is since an edit or deletion."""
+
+    seq: int
+
+
+class StoredPastText(BaseModel):
+    """What the message at a place said before an edit."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seq: int
+    content: str
+    metadata: dict[str, Any] | str
+    replaced_at: datetime
+
+
+class SessionHead(BeanieDocument):
+    """A session: its header, its newest messages, and the manifest of those that are sealed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str  # type: ignore[assignment] # `_id`: a keyed hash of user and session id
+    user_id: str
+    session_id: str
+    session_name: str | None
+    status: str
+    tags: list[str]
+    is_pinned: bool
+    project_id: str | None
+    workspace_id: str | None
+    created_at: datetime
+    generation: str
+    message_count: int
+    next_seq: int
+    last_message_at: datetime | None
+    updated_at: datetime
+    newest_message_at: datetime | None
+    """The latest date of any message it ever had: an upper bound, for the newest messages."""
+    revision: int
+    changes: int
+    context: dict[str, Any] | str
+    metadata: dict[str, Any] | str
+    origin: dict[str, Any] | str | None = None
+    extras: dict[str, Any] | str | None = None
+    creation_digest: bytes | None
+    header_change: dict[str, Any] | None = None
+    """`number` and `token` of the last change of the header, by which its writer knows it again."""
+
+    messages: list[StoredMessage]
+    steps: list[int]
+    """A number per revision after `sealed_revision`: how many messages it appended; 0: a change."""
+    corrections: list[Correction]
+    past_texts: list[StoredPastText]
+    live_bytes: int
+    """Of the four arrays above, about."""
+    sealed_count: int
+    sealed_revision: int
+    """The revision of all messages here that no step accounts for."""
+    newest_segment: str | None
+    newest_bytes: int
+    """The size of that segment; 0 where there is none."""
+    sealed_until: int
+    """The session's revision at the last seal; 0 where there was none."""
+
+    class Settings:
+        """Where they are kept, and how they are found."""
+
+        name = SESSIONS
+        indexes = [  # noqa: RUF012 - Beanie reads a plain list
+            # Lists by activity and by creation, each with its keyset; statistics.
+            IndexModel(
+                [("user_id", ASCENDING), ("updated_at", DESCENDING), ("session_id", DESCENDING)],
+                name="activity",
+            ),
+            IndexModel(
+                [("user_id", ASCENDING), ("created_at", ASCENDING), ("session_id", ASCENDING)],
+                name="creation",
+            ),
+            # The newest messages of a user, without looking at every session.
+            IndexModel(
+                [("user_id", ASCENDING), ("newest_message_at", DESCENDING)], name="newest_messages"
+            ),
+            # All keys in order, for operators: verifying, copying.
+            IndexModel([("user_id", ASCENDING), ("session_id", ASCENDING)], name="keys"),
+            # Whose session is this? Asked where a request names no user.
+            IndexModel([("session_id", ASCENDING), ("user_id", ASCENDING)], name="owners"),
+        ]
+
+
+class DeletionMarkDocument(BaseModel):
+    """What stands in a head's place once its session was deleted, or for an erased user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    user_id: str | None = None
+    """The shard key; absent in marks of users, and in those that came from another store."""
+    deleted_at: datetime
+    deleted_generation: str | None = None
+
+
+class Segment(BeanieDocument):
+    """Sealed messages; not changed any more, but to forget a deleted text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str  # type: ignore[assignment] # `_id`: random
+    user_id: str
+    generation: str
+    previous: str | None
+    previous_until: int
+    """`until_revision` of the one before; 0 where there is none."""
+    previous_bytes: int
+    first_seq: int
+    end_seq: int
+    until_revision: int
+    """The session's revision when it was sealed: nothing in here is later."""
+    size_bytes: int
+    messages: list[StoredMessage]
+    corrections: list[Correction]
+    past_texts: list[StoredPastText]
+    message_keys: list[int]
+    terms: list[str]
+
+    class Settings:
+        """Where they are kept, and how they are found."""
+
+        name = SEGMENTS
+        indexes = [  # noqa: RUF012 - Beanie reads a plain list
+            # Those of a session, or of its end.
+            IndexModel(
+                [("user_id", ASCENDING), ("generation", ASCENDING), ("end_seq", ASCENDING)],
+                name="chain",
+            ),
+            # A message's id → its segment.
+            IndexModel([("message_keys", ASCENDING)], name="message_keys"),
+            # A word of a search → the user's segments that have it.
+            IndexModel([("user_id", ASCENDING), ("terms", ASCENDING)], name="terms"),
+        ]
+
+
+class Chore(BeanieDocument):
+    """A note made before a write of several documents: look whether this generation is tidy."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str  # type: ignore[assignment] # `_id`: random
+    user_id: str
+    head: str
+    """The `_id` of the head."""
+    generation: str
+    segment_ids: list[str]
+    """Those that may lie on no chain."""
+    deleted_ids: list[str]
+    """Messages whose text may still lie in segments."""
+    due_at: datetime
+
+    class Settings:
+        """Where they are kept, and how they are found."""
+
+        name = CHORES
+        indexes = [  # noqa: RUF012 - Beanie reads a plain list
+            IndexModel([("due_at", ASCENDING)], name="due"),
+        ]
+
+
+class Meta(BeanieDocument):
+    """What the store is: its layout's version and the secret that its keys are made with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str  # type: ignore[assignment] # `_id`: always "store"
+    layout: int
+    secret: bytes
+
+    class Settings:
+        """Where it is kept; found by its id."""
+
+        name = META
+
+
+DOCUMENTS: tuple[type[BeanieDocument], ...] = (SessionHead, Segment, Chore, Meta)

@@ -1,0 +1,250 @@
+"""Sealing: the oldest part of a head becomes segments, so that the head stays small.
+
+A session is one document until it passes the budget. Once it has segments, its head is kept far
+smaller, so that an append costs the same however long the session has become; and what is sealed
+is merged with the newest segments as long as they are no larger, like the digits of a binary
+counter: each message is copied a few times, and segments grow to their full size.
+"""
+
+import asyncio
+import logging
+from contextvars import Context
+from dataclasses import dataclass
+from itertools import accumulate
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from app.errors import AppError
+from app.store.mongo.chores import Chores
+from app.store.mongo.collections import Collections
+from app.store.mongo.encoding import STEP_BYTES, Document, message_size_bytes
+from app.store.mongo.head import IN_PLACE, Head, head_of
+from app.store.mongo.segments import Link, SealedContent, chained_segments
+
+_HARD_FACTOR = 4
+_LIVE_SHARE = 8
+_KEPT_SHARE = 32
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How large heads and segments may grow, in bytes of what they embed."""
+
+    segment_bytes: int
+    document_bytes: int = 16 * 1024 * 1024
+    """What the server allows a document."""
+
+    @property
+    def hard_bytes(self) -> int:
+        """Beyond this nobody appends to a head that has anything to seal."""
+        return min(_HARD_FACTOR * self.segment_bytes, self.document_bytes // 2)
+
+    @property
+    def kept_bytes(self) -> int:
+        """What a seal leaves in the head, for those who ask only for what is new."""
+        return self.segment_bytes // _KEPT_SHARE
+
+    def is_passed_by(self, live_bytes: int, newest_segment: str | None) -> bool:
+        """Whether a head should be sealed."""
+        share = 1 if newest_segment is None else _LIVE_SHARE
+        return live_bytes > self.segment_bytes // share
+
+
+@dataclass(frozen=True, slots=True)
+class SealPlan:
+    """Segments to insert, oldest first, and what to set in the head after that."""
+
+    segments: list[Document]
+    replaced: list[str]
+    """Ids of the segments whose content is in the new ones."""
+    head_members: Document
+
+
+def plan_seal(
+    head: Head,
+    *,
+    keep_bytes: int,
+    segment_bytes: int,
+    merged: list[Document] | None = None,
+    further_past_text: Document | None = None,
+) -> SealPlan:
+    """How to seal all but the newest messages of a head, of which `keep_bytes` may stay.
+
+    `merged` are the newest segments of its chain, oldest first, whose content moves into the new
+    ones.
+    """
+    if STEP_BYTES * len(head.steps) > head.live_bytes // 2:
+        keep_bytes = 0  # what takes the room are steps, which go with the messages before them
+    sizes = [message_size_bytes(message) for message in head.messages]
+    from_the_end = accumulate(reversed(sizes))
+    count = len(sizes) - sum(size <= keep_bytes for size in from_the_end)
+    revision_of_change = head.revisions_of_changes()
+
+    def sealed(message: Document) -> Document:
+        members = {name: value for name, value in message.items() if name != "change"}
+        if "change" in message:
+            members["changed_revision"] = revision_of_change[message["change"]]
+        return members
+
+    merged = merged or []
+    content = SealedContent(merged[0]["first_seq"] if merged else head.sealed_count)
+    for segment in merged:
+        content.take_in(segment["messages"], segment["corrections"], segment["past_texts"])
+    further = [] if further_past_text is None else [further_past_text]
+    content.take_in(
+        [
+            {**sealed(message), "revision": revision}
+            for message, revision in zip(
+                head.messages[:count], head.appended_revisions(), strict=False
+            )
+        ],
+        map(sealed, head.corrections),
+        [*head.past_texts, *further],
+    )
+    segments = chained_segments(
+        _link(head, merged), content, until_revision=head.revision, segment_bytes=segment_bytes
+    )
+    sealed_revision, steps = _after(head, count)
+    members: Document = {
+        "messages": head.messages[count:],
+        "steps": steps,
+        "corrections": [],
+        "past_texts": [],
+        "live_bytes": sum(sizes[count:]) + STEP_BYTES * len(steps),
+        "sealed_count": head.sealed_count + count,
+        "sealed_revision": sealed_revision,
+    }
+    if segments:
+        members |= {
+            "newest_segment": segments[-1]["_id"],
+            "newest_bytes": segments[-1]["size_bytes"],
+            "sealed_until": head.revision,
+        }
+    return SealPlan(segments, [segment["_id"] for segment in merged], members)
+
+
+def _link(head: Head, merged: list[Document]) -> Link:
+    document = head.document
+    if merged:
+        oldest = merged[0]
+        return Link(
+            document["user_id"],
+            head.generation,
+            oldest["previous"],
+            oldest["previous_until"],
+            oldest["previous_bytes"],
+        )
+    return Link(
+        document["user_id"],
+        head.generation,
+        head.newest_segment,
+        document["sealed_until"],
+        document["newest_bytes"],
+    )
+
+
+def _after(head: Head, count: int) -> tuple[int, list[int]]:
+    """The sealed revision and the steps that are left once `count` messages have gone."""
+    steps = head.steps
+    accounted = len(head.messages) - sum(steps)
+    taken = 0
+    while accounted < count:
+        accounted += steps[taken]
+        taken += 1
+    # Changes that came before the next append say nothing of messages that stay.
+    while accounted == count and taken < len(steps) and steps[taken] == 0:
+        taken += 1
+    return head.sealed_revision + taken, steps[taken:]
+
+
+class Sealer:
+    """Seals heads of one store; those of one session one after the other in this process."""
+
+    def __init__(
+        self, collections: Collections, chores: Chores, budget: Budget, timeout_seconds: float
+    ) -> None:
+        self.budget = budget
+        self._timeout_seconds = timeout_seconds
+        self._collections = collections
+        self._chores = chores
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, user_id: str, head_id: str) -> None:
+        """Seal a head in the background; nobody waits for it but the session's next appends."""
+        if head_id not in self._running:
+            # In a context of its own: the time that the request has left is not the seal's.
+            task = asyncio.create_task(self._seal_by_id(user_id, head_id), context=Context())
+            self._running[head_id] = task
+            task.add_done_callback(lambda _: self._running.pop(head_id, None))
+
+    async def pause(self, head_id: str) -> None:
+        """Return once no seal of this head is running here: an append would make it fail."""
+        task = self._running.get(head_id)
+        if task is not None:
+            await asyncio.wait([task])
+
+    async def settle(self) -> None:
+        """Return once nothing is running."""
+        while self._running:
+            await asyncio.wait(list(self._running.values()))
+
+    async def seal(self, head: Head, *, keep_bytes: int) -> bool:
+        """Seal all but the newest `keep_bytes`; False if the head was changed meanwhile."""
+        merged = await self._mergeable(head)
+        plan = plan_seal(
+            head, keep_bytes=keep_bytes, segment_bytes=self.budget.segment_bytes, merged=merged
+        )
+        return await self.carry_out(head, plan, {"$set": plan.head_members}) is not None
+
+    async def carry_out(self, head: Head, plan: SealPlan, update: Document) -> Document | None:
+        """Insert segments, then update the head as it was read; None if it was changed meanwhile.
+
+        What an error leaves behind is found by its note.
+        """
+        ids = [segment["_id"] for segment in plan.segments]
+        note = await self._chores.note(head, segment_ids=[*ids, *plan.replaced])
+        for segment in plan.segments:
+            await self._collections.segments.insert_one(segment)
+        updated = await self._collections.change_head(head.same_revision(), update, IN_PLACE)
+        if updated is None:
+            await self._collections.segments.delete_many(
+                {"user_id": head.document["user_id"], "_id": {"$in": ids}}
+            )
+        await self._chores.done(note, replaced=plan.replaced if updated else ())
+        return updated
+
+    async def _mergeable(self, head: Head) -> list[Document]:
+        """The newest segments that are no larger than what will be merged with them."""
+        merged: list[Document] = []
+        size_bytes = head.live_bytes
+        link, next_bytes = head.newest_segment, head.document["newest_bytes"]
+        while (
+            link is not None
+            and next_bytes <= size_bytes
+            and next_bytes + size_bytes <= self.budget.segment_bytes
+        ):
+            segment = await self._collections.segments.find_one(
+                {"_id": link, "user_id": head.document["user_id"]}
+            )
+            if segment is None:
+                break  # the head has moved on, and the seal will find that out
+            merged.append(segment)
+            size_bytes += next_bytes
+            link, next_bytes = segment["previous"], segment["previous_bytes"]
+        merged.reverse()
+        return merged
+
+    async def _seal_by_id(self, user_id: str, head_id: str) -> None:
+        condition = {"_id": head_id, "user_id": user_id}
+        try:
+            with pymongo.timeout(self._timeout_seconds):
+                head = head_of(await self._collections.sessions.find_one(condition))
+                if head is None:
+                    return
+                if self.budget.is_passed_by(head.live_bytes, head.newest_segment):
+                    await self.seal(head, keep_bytes=self.budget.kept_bytes)
+        except (AppError, PyMongoError) as error:
+            _log.warning("A session was not sealed; later appends will: %s", type(error).__name__)
