@@ -1,0 +1,54 @@
+"""Real dialogs, folded into SQLite, are the same in every store and back in SQLite."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from app.store.comparing import compare_stores
+from app.store.copying import copy_store
+from app.store.port import SessionStore
+from app.store.sqlite.store import SQLiteStore
+from tests.migrations.corpora import FoldedCorpus, folded_corpus, needs_corpora
+
+pytestmark = [*needs_corpora, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def dialogs(tmp_path_factory: pytest.TempPathFactory) -> FoldedCorpus:
+    return folded_corpus("dialogs.messages", tmp_path_factory.mktemp("dialogs"))
+
+
+async def export_of(store: SessionStore) -> tuple[int, str]:
+    """How many sessions a store has, and a hash over the bytes of all that it serves."""
+    hashed = hashlib.sha256()
+    count = 0
+    keys = await store.list_keys()
+    while keys:
+        for key in keys:
+            hashed.update((await store.read(key)).to_json() + b"\n")
+        count += len(keys)
+        keys = await store.list_keys(after=keys[-1])
+    return count, hashed.hexdigest()
+
+
+async def test_dialogs_are_the_same_there_and_back(
+    dialogs: FoldedCorpus, store: SessionStore, tmp_path: Path
+) -> None:
+    source = await SQLiteStore.open(dialogs.file)
+    back = await SQLiteStore.open(tmp_path / "back.db", new_secret=store.marking_secret)
+
+    there = await copy_store(source, store)
+    again = await copy_store(store, back)
+
+    assert (there.stored, there.messages, there.left.counts) == (8677, 120_746, {})
+    assert (again.stored, again.messages, again.left.counts) == (8677, 120_746, {})
+    exported = await export_of(source)
+    assert exported[0] == 8677
+    assert await export_of(store) == exported
+    assert await export_of(back) == exported
+    compared = await compare_stores(source, back)
+    assert (compared.equal, compared.messages, compared.missing_marks) == (8677, 120_746, 0)
+    assert compared.differences.counts == {}
+    await back.aclose()
+    await source.aclose()
