@@ -1,0 +1,95 @@
+"""How sessions lie in MongoDB, worked out by hand for sizes that are easy to work with."""
+
+import pytest
+
+from app.store.mongo.encoding import STEP_BYTES, message_size_bytes, stored_new_message
+from app.store.mongo.sealing import Budget
+from app.store.mongo.store import MongoStore
+from bench.session_layout import GrowingSession, lengths, mean_session
+from tests.factories import KEY, make_message, make_new_session
+from tests.fake_clock import START
+from tests.mongo.facade import database_in_memory
+
+REVISION_BYTES = 14
+"""A type, the name with its NUL, and 32 bits."""
+BUDGET = Budget(64_000)
+"""The first seal is at 64,000 bytes, later ones at 8,000; each leaves 2,000."""
+
+
+def grown(messages: int) -> GrowingSession:
+    session = GrowingSession(BUDGET, live_bytes=1_000, packed_bytes=1_000)
+    for _ in range(messages):
+        session.append()
+    return session
+
+
+def test_a_session_within_the_budget_is_one_document() -> None:
+    session = grown(64)
+
+    assert (session.live, session.segments, session.seals) == (64, [], 0)
+
+
+def test_the_first_seal_leaves_a_small_head() -> None:
+    session = grown(65)
+
+    assert (session.live, session.segments, session.seals) == (2, [63], 1)
+
+
+def test_later_seals_come_at_an_eighth_of_the_budget() -> None:
+    session = grown(65 + 7)
+
+    assert (session.live, session.segments, session.seals) == (2, [63, 7], 2)
+
+
+def test_small_segments_are_merged_like_the_digits_of_a_counter() -> None:
+    sealed_twice, sealed_three_times = grown(65 + 14), grown(65 + 21)
+
+    assert sealed_twice.segments == [63, 14]
+    assert sealed_twice.replaced == 1
+    assert sealed_twice.copied == 63 + 7 + 14
+    assert sealed_three_times.segments == [63, 14, 7]
+
+
+def test_all_messages_are_somewhere() -> None:
+    session = grown(5_000)
+
+    assert session.live + sum(session.segments) == 5_000
+    assert max(session.segments) <= 64
+
+
+def test_the_lengths_of_sessions_are_a_distribution() -> None:
+    shares = dict(lengths())
+
+    assert sum(shares.values()) == pytest.approx(1)
+    assert min(shares) == 1
+    assert max(shares) <= 100_000
+    assert 40 < mean_session().messages < 41
+
+
+async def test_the_store_lays_a_session_out_as_the_arithmetic_says() -> None:
+    messages = [make_message(f"m{index:04}", is_id_fresh=True) for index in range(300)]
+    size_bytes = message_size_bytes(stored_new_message(messages[0].encoded()))
+    expected = GrowingSession(
+        Budget(8_192), live_bytes=size_bytes + STEP_BYTES, packed_bytes=size_bytes + REVISION_BYTES
+    )
+    database = database_in_memory()
+    store = await MongoStore.over(database, segment_bytes=8_192)
+    await store.insert(make_new_session())
+
+    for message in messages:
+        expected.append()
+        await store.append(KEY, [message], at=START)
+    await store.aclose()
+
+    head = await database["sessions"].find_one({"session_id": KEY.session_id})
+    assert head is not None
+    chain: list[int] = []
+    link = head["newest_segment"]
+    while link is not None:
+        segment = await database["segments"].find_one({"_id": link})
+        assert segment is not None
+        chain.insert(0, len(segment["messages"]))
+        link = segment["previous"]
+    assert len(chain) > 5
+    assert chain == expected.segments
+    assert len(head["messages"]) == expected.live
