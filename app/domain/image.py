@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.domain.free_json import canonical_json
-from app.domain.message import ChatMessage, PastText
+from app.domain.identity import Id
+from app.domain.instants import Instant
+from app.domain.message import MessageType, PastText
 from app.domain.session import SessionHeader
 from app.errors import CorruptDocumentError
 
@@ -25,6 +30,28 @@ class MessageImage:
     """Oldest first."""
 
 
+class PlacedMessage(BaseModel):
+    """What stores must know of a message to keep its stored form.
+
+    Free JSON was checked when it came in, and checking it again takes longer than all the rest.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: int
+    id: Id
+    content: str
+    message_type: MessageType
+    metadata: dict[str, Any]
+    created_at: Instant
+    deleted_at: Instant | None
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether only the tombstone is left."""
+        return self.deleted_at is not None
+
+
 @dataclass(frozen=True, slots=True)
 class SessionImage:
     """A session of one version, whole."""
@@ -40,14 +67,18 @@ class SessionImage:
             hashed.update(b"%d:%b," % (len(part), part))
         return hashed.digest()
 
-    def decoded_messages(self) -> tuple[ChatMessage, ...]:
-        """The messages as models, once all parts of the image are seen to fit together.
+    def decoded_messages(self) -> tuple[PlacedMessage, ...]:
+        """The messages in part, once all parts of the image are seen to fit together.
 
         Raises:
             CorruptDocumentError: a message cannot be decoded, is not at its place or is there
                 twice, or the header's numbers are not those of the messages.
         """
-        messages = tuple(ChatMessage.from_json(one.stored_json) for one in self.messages)
+        decode = PlacedMessage.model_validate_json
+        try:
+            messages = tuple(decode(one.stored_json) for one in self.messages)
+        except ValidationError as error:
+            raise CorruptDocumentError("message") from error
         header = self.header
         living = [message for message in messages if not message.is_deleted]
         if (
@@ -78,7 +109,7 @@ class SessionImage:
             for old, new in zip(earlier.messages, self.messages, strict=False)
         )
 
-    def _has_true_revisions(self, messages: tuple[ChatMessage, ...]) -> bool:
+    def _has_true_revisions(self, messages: tuple[PlacedMessage, ...]) -> bool:
         appended_revision = 1
         for image, message in zip(self.messages, messages, strict=True):
             if image.appended_revision < appended_revision:
