@@ -249,6 +249,8 @@ class Changer:
         tried: _Change | None = None
         for _ in range(_TRIES):
             head = await self._reader.get_head(key)
+            if precondition is not None and tried is None:
+                precondition.check(key.session_id, head.version)
             try:
                 seq, stored = await self._find_message(head, message_id)
                 body = message_json(seq, stored)

@@ -180,5 +180,6 @@ class Inserter:
 
 
 def _all_of(new: Built) -> Document:
-    """A filter: the segments of one creation."""
-    return {"user_id": new.head.document["user_id"], "generation": new.head.generation}
+    """A filter: the segments of one try; another try may have the same generation."""
+    ids = [segment["_id"] for segment in new.segments]
+    return {"user_id": new.head.document["user_id"], "_id": {"$in": ids}}
