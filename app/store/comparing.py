@@ -56,6 +56,7 @@ class _Comparing:
         self._progress.begin("verifying", sessions)
         keys = keys_of_both(self._source.store, self._target.store, self._patience)
         await for_each(keys, self._handle)
+        self.compared.differences.examples.sort()
         await self._compare_marks()
 
     async def _handle(self, one: KeyOfTwo) -> None:

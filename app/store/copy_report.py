@@ -33,7 +33,7 @@ class Finding(StrEnum):
     """The target's limits are narrower than the source's."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Example:
     """A finding and where it is."""
 

@@ -76,6 +76,7 @@ class _Copying:
         self._progress.begin("copying", self.copied.sessions)
         keys = keys_of_both(self._source.store, self._target.store, self._patience)
         await for_each(keys, self._handle)
+        self.copied.left.examples.sort()
 
     async def _carry_marks(self) -> None:
         self._progress.begin("marks", None)

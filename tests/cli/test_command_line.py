@@ -47,7 +47,7 @@ def test_every_option_and_argument_has_help() -> None:
     assert silent == []
 
 
-def test_the_service_and_each_step_of_the_fold_are_commands() -> None:
+def test_what_an_operator_does_is_a_command() -> None:
     paths = {path for path, _ in every_command()}
 
     assert paths >= {
@@ -55,6 +55,7 @@ def test_the_service_and_each_step_of_the_fold_are_commands() -> None:
         "chatfold migrate group-messages plan",
         "chatfold migrate group-messages run",
         "chatfold migrate group-messages verify",
+        "chatfold store copy",
     }
 
 

@@ -115,7 +115,7 @@ async def test_what_happens_between_a_copy_and_its_comparison_is_named(
 
     compared = await compare_stores(source, store)
 
-    assert sorted(found_in(compared)) == [
+    assert found_in(compared) == [
         (Finding.WRITTEN_SINCE, ADA, "empty"),
         (Finding.WRITTEN_SINCE, ADA, "session"),
         (Finding.WRITTEN_SINCE, "bob", "session"),
