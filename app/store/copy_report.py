@@ -1,7 +1,6 @@
 """CopyReport: what a copy brought, what it left alone, and how the two stores compare after it."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -46,12 +45,12 @@ class Example:
 class Findings:
     """How often each finding was met, with examples; as many as are good to read."""
 
-    counts: Counter[Finding] = field(default_factory=Counter[Finding])
+    counts: dict[Finding, int] = field(default_factory=dict[Finding, int])
     examples: list[Example] = field(default_factory=list[Example])
 
     def add(self, finding: Finding, key: SessionKey) -> None:
         """Count one."""
-        self.counts[finding] += 1
+        self.counts[finding] = self.counts.get(finding, 0) + 1
         if len(self.examples) < _EXAMPLES:
             self.examples.append(Example(finding, *key))
 
@@ -145,6 +144,6 @@ def _finding_lines(title: str, findings: Findings) -> Iterator[str]:
     yield f"{title}: {counts or 'none'}"
     for one in findings.examples[:_SHOWN_EXAMPLES]:
         yield f"    {one.finding}: session {one.session_id!r} of {one.user_id!r}"
-    more = findings.counts.total() - _SHOWN_EXAMPLES
+    more = sum(findings.counts.values()) - _SHOWN_EXAMPLES
     if more > 0:
         yield f"    and {more:,} more (--json names up to {_EXAMPLES})"

@@ -144,6 +144,12 @@ def test_what_is_not_the_same_ends_with_1_and_is_named(
 
     with_store(target, write)
 
+    assert ended_with(url_of(source), url_of(target), "--json") == 1
+    report = json.loads(capsys.readouterr().out)
+    example = {"finding": "other_in_target", "user_id": "ada", "session_id": "session"}
+    findings = {"counts": {"other_in_target": 1}, "examples": [example]}
+    assert report["copied"]["left"] == report["compared"]["differences"] == findings
+    assert report["has_findings"] is True
     assert ended_with(url_of(source), url_of(target)) == 1
     assert capsys.readouterr().out.splitlines()[3:] == [
         "left as they are: 1 other_in_target",
