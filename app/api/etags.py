@@ -36,6 +36,11 @@ def precondition_of(request: Request) -> Precondition | None:
     return Precondition(versions=frozenset(_versions(_OPAQUE.findall(text))))
 
 
+def names_known(request: Request) -> bool:
+    """Whether the caller has something already: without that, nobody need ask for the version."""
+    return _header(request, b"if-none-match") is not None
+
+
 def is_known(request: Request, version: Version) -> bool:
     """Whether `If-None-Match` names the version, by weak comparison; tags of others are ignored."""
     text = _header(request, b"if-none-match")

@@ -9,7 +9,7 @@ _LARGEST_SHARE = 8  # one session may take at most an eighth, so that it cannot 
 
 
 class ReadCache:
-    """The least recently read go first; the store is asked for the version on every read.
+    """The least recently read go first; the store is asked for the version before one is served.
 
     So what another process writes is seen at once: a body is served only for the version that the
     store has just named.
@@ -24,6 +24,10 @@ class ReadCache:
     def size_bytes(self) -> int:
         """What the entries take, about."""
         return self._size_bytes
+
+    def has_any(self, key: SessionKey) -> bool:
+        """Whether the session is here at some version, so that it pays to ask for that of now."""
+        return key in self._entries
 
     def find(self, key: SessionKey, version: Version) -> bytes | None:
         """The session's body at this version, if it is here."""

@@ -87,15 +87,21 @@ class SessionService:
             raise SessionNotFoundError(key.session_id)
         return version
 
-    async def read_whole(self, key: SessionKey, version: Version) -> tuple[Version, bytes]:
-        """The whole session as JSON: from memory at `version`, else from the store as it is now.
+    async def read_whole(
+        self, key: SessionKey, version: Version | None = None
+    ) -> tuple[Version, bytes]:
+        """The whole session as JSON: from memory at the version of now, else from the store.
+
+        `version` is that of now, where the caller has asked for it already.
 
         Raises:
-            SessionNotFoundError: the session has gone since its version was asked for.
+            SessionNotFoundError: the user has no such session.
         """
-        body = self._cache.find(key, version)
-        if body is not None:
-            return version, body
+        if self._cache.has_any(key):
+            version = version or await self.version_of(key)
+            body = self._cache.find(key, version)
+            if body is not None:
+                return version, body
         encoded = await self._store.read(key)
         body = encoded.to_json()
         self._cache.keep(key, encoded.version, body)

@@ -6,10 +6,12 @@ from fastapi import FastAPI
 
 from app import errors
 from app.api.problems import FAULTS_SHOWN_LIMIT, status_of
-from app.domain.identity import SessionKey, Version
+from app.domain.encoded import EncodedSession
+from app.domain.identity import SessionKey
 from app.errors import AppError
 from app.main import create_app
 from app.store.memory import MemoryStore
+from app.store.port import WHOLE, ReadSelection
 from tests.api.conftest import SETTINGS
 from tests.api.requests import MESSAGES, SESSION, SESSIONS, make_session, problem
 from tests.fake_clock import FakeClock
@@ -37,6 +39,7 @@ STATUSES = {
     "StoreError": 500,
     "StoreUnavailableError": 503,
     "StoreBusyError": 503,
+    "StoreAuthenticationError": 503,
     "StoreFullError": 503,
     "StoreReadOnlyError": 503,
     "StoreVersionError": 500,
@@ -50,13 +53,17 @@ STATUSES = {
 
 
 class FailingStore(MemoryStore):
-    """A store whose cheapest question fails in the way that a test wants."""
+    """A store whose reads fail in the way that a test wants."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self._error = error
 
-    async def find_version(self, key: SessionKey) -> Version | None:  # noqa: ARG002 - the port's
+    async def read(
+        self,
+        key: SessionKey,  # noqa: ARG002 - the port's
+        selection: ReadSelection = WHOLE,  # noqa: ARG002
+    ) -> EncodedSession:
         raise self._error
 
 

@@ -58,6 +58,8 @@ class Operation(NamedTuple):
     method: str
     path: str
     body: dict[str, Any] | None = None
+    seen: str | None = None
+    """What `If-None-Match` names."""
 
 
 OPERATIONS = {
@@ -87,6 +89,7 @@ WITHOUT_STORE = {"get_health", "get_metrics"}
 VARIANTS = {
     "read_session, header": Operation("GET", f"{SESSION}?messages=none"),
     "read_session, since": Operation("GET", f"{SESSION}?since=0123456789abcdef-1"),
+    "read_session, seen": Operation("GET", SESSION, seen='"0123456789abcdef-1"'),
     "read_session, after": Operation("GET", f"{SESSION}?after_seq=0"),
     "export_session, text": Operation("GET", f"{SESSION}/export?format=markdown"),
     "list_sessions, filtered": Operation("GET", "/api/chat/sessions?tag=red&order=created"),
@@ -122,6 +125,8 @@ async def ask(
     is_merge = operation.path == SESSION and operation.method == "PATCH"
     kind = "application/merge-patch+json" if is_merge else "application/json"
     headers = {} if operation.body is None else {"Content-Type": kind}
+    if operation.seen is not None:
+        headers["If-None-Match"] = operation.seen
     if not names_user:
         # In open mode it need not; the store is then asked who owns the session.
         del client.headers["X-User-Id"]

@@ -20,6 +20,13 @@ def test_a_body_is_found_at_its_version_only() -> None:
     assert found == [b"one", None, None]
 
 
+def test_what_is_here_at_any_version_is_worth_a_question() -> None:
+    cache = ReadCache(100_000)
+    cache.keep(ADA, ONE, b"one")
+
+    assert [cache.has_any(ADA), cache.has_any(BOB)] == [True, False]
+
+
 def test_a_newer_body_takes_the_place_of_the_older() -> None:
     cache = ReadCache(100_000)
     cache.keep(ADA, ONE, b"one")

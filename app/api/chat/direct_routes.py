@@ -32,7 +32,7 @@ from app.api.dependencies import (
     user_service,
 )
 from app.api.direct import DirectRoute
-from app.api.etags import is_known, precondition_of
+from app.api.etags import is_known, names_known, precondition_of
 from app.api.parameters import parse_parameters
 from app.api.problems import BODY_PROBLEMS, problems
 from app.api.responses import (
@@ -89,9 +89,11 @@ async def read_session(request: Request) -> Response:
     key = await callers_session(request, request.path_params["session_id"])
     selection = selection_of(parse_parameters(SessionRead, request))
     sessions = session_service(request)
-    version = await sessions.version_of(key)
-    if is_known(request, version):
-        return EmptyResponse(etag_header(version), *READ_HEADERS, status_code=304)
+    version = None
+    if names_known(request):
+        version = await sessions.version_of(key)
+        if is_known(request, version):
+            return EmptyResponse(etag_header(version), *READ_HEADERS, status_code=304)
     if selection == WHOLE:
         version, body = await sessions.read_whole(key, version)
     else:

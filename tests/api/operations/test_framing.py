@@ -10,8 +10,10 @@ from starlette.types import Receive, Scope, Send
 from app.api.framing import Framing
 from app.api.logs import current_request_id
 from app.api.metrics import Metrics
-from app.domain.identity import SessionKey, Version
+from app.domain.encoded import EncodedSession
+from app.domain.identity import SessionKey
 from app.store.memory import MemoryStore
+from app.store.port import WHOLE, ReadSelection
 from tests.api.auth.credentials import settings
 from tests.api.serving import client_of
 from tests.fake_clock import FakeClock
@@ -20,7 +22,11 @@ from tests.fake_clock import FakeClock
 class BrokenStore(MemoryStore):
     """A store with a mistake in it."""
 
-    async def find_version(self, key: SessionKey) -> Version | None:
+    async def read(
+        self,
+        key: SessionKey,
+        selection: ReadSelection = WHOLE,  # noqa: ARG002 - the port's
+    ) -> EncodedSession:
         raise ZeroDivisionError(f"the secret of {key.session_id}")
 
 
