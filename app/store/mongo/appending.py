@@ -17,7 +17,7 @@ from app.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from app.store.mongo.chain import Chain
+from app.store.mongo.chain import Chain, HeadMovedError
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import (
     STEP_BYTES,
@@ -155,7 +155,10 @@ class Appender:
         messages = batch.messages
         for _ in range(_TRIES):
             head = await self._reader.get_head(key)
-            known = await self._known(head, batch, with_fresh=was_tried)
+            try:
+                known = await self._known(head, batch, with_fresh=was_tried)
+            except HeadMovedError:
+                continue
             unknown = batch.unknown({id_: stored["digest"] for id_, (_, stored) in known.items()})
             bodies = {id_: message_json(*placed) for id_, placed in known.items()}
             if not unknown:
@@ -225,6 +228,8 @@ class Appender:
         if head.newest_segment is not None:
             places |= await self._chain.find_places(head, ids - places.keys())
         found = await self._reader.at_places(head, sorted(places.values()))
+        if any(seq not in found for seq in places.values()):
+            raise CorruptDocumentError("session")
         return {id_: (seq, found[seq]) for id_, seq in places.items()}
 
     def _learn(self, head_id: str, generation: str, newest_segment: str | None) -> None:

@@ -102,7 +102,11 @@ class Chain:
         keys = {message_key(head.generation, id_): id_ for id_ in message_ids}
         if head.newest_segment is None or not keys:
             return {}
-        return await self.search_places(head.document["user_id"], head.generation, keys)
+        places = await self.search_places(head.document["user_id"], head.generation, keys)
+        # A lost segment tells the truth too: a message never leaves its place.
+        if any(seq >= head.sealed_count for seq in places.values()):
+            raise HeadMovedError
+        return places
 
     async def search_places(
         self, user_id: str, generation: str, keys: dict[int, str]

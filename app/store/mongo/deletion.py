@@ -54,7 +54,8 @@ class Marks:
         taken: set[str] = set()
         for start in range(0, len(ids), _IDS_AT_ONCE):
             some = ids[start : start + _IDS_AT_ONCE]
-            async for one in self._sessions.find({"_id": {"$in": some}}, {"_id": 1}):
+            condition = {"_id": {"$in": some}, "user_id": {"$in": [*user_ids, None]}}
+            async for one in self._sessions.find(condition, {"_id": 1}):
                 one_id = str(one["_id"])
                 taken.add(users.get(one_id, one_id))
         return taken
@@ -62,12 +63,14 @@ class Marks:
     async def find_deleted(self, keys: Sequence[SessionKey]) -> set[SessionKey]:
         """Those of the keys that were deleted, or whose user was erased, and that are not there."""
         mark_of = {key: self._marking.mark(*key).hex() for key in keys}
-        ids = [*mark_of.values(), *{self.user_id_mark(key.user_id) for key in keys}]
+        user_ids = {key.user_id for key in keys}
+        ids = [*mark_of.values(), *map(self.user_id_mark, user_ids)]
         living: set[str] = set()
         marked: set[str] = set()
         for start in range(0, len(ids), _IDS_AT_ONCE):
             some = ids[start : start + _IDS_AT_ONCE]
-            async for one in self._sessions.find({"_id": {"$in": some}}, {"deleted_at": 1}):
+            condition = {"_id": {"$in": some}, "user_id": {"$in": [*user_ids, None]}}
+            async for one in self._sessions.find(condition, {"deleted_at": 1}):
                 (marked if "deleted_at" in one else living).add(one["_id"])
         return {
             key
