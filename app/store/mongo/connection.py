@@ -59,6 +59,11 @@ def is_cosmos(url: str) -> bool:
     return _COSMOS_HOST in url
 
 
+def document_bytes_of(url: str) -> int | None:
+    """What a document may have where the URL tells more of it than the server says."""
+    return _COSMOS_DOCUMENT_BYTES if is_cosmos(url) else None
+
+
 def limits_of(document_bytes: int) -> StoreLimits:
     """What a store may keep whose server allows documents of this size."""
     if document_bytes <= _COSMOS_DOCUMENT_BYTES:

@@ -19,13 +19,12 @@ from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document, naive_instant
 from app.store.mongo.head import Head, head_of
-from app.store.mongo.listing import HEADS
+from app.store.mongo.listing import EVER, HEADS
 from app.store.mongo.reading import Reader
 from app.store.port import DeletionMark, Erasure
 
 _TRIES = 20
 _IDS_AT_ONCE = 1000
-_EVER = datetime(1, 1, 1)  # noqa: DTZ001 - as the driver gives instants
 
 _NOT_REACHED = (
     "The database's journal and its log for replicas, until they are overwritten.",
@@ -92,7 +91,7 @@ class Marks:
         """Take over marks of another store; where there is one, the later date stays."""
         for mark in marks:
             mark_id, at = mark.mark.hex(), naive_instant(mark.at)
-            newer = {"_id": mark_id, "deleted_at": {"$gte": _EVER}}
+            newer = {"_id": mark_id, "deleted_at": {"$gte": EVER}}
             update = {"$max": {"deleted_at": at}}
             if (await self._sessions.update_one(newer, update)).matched_count:
                 continue
@@ -103,7 +102,7 @@ class Marks:
 
     async def list(self, after: bytes | None, limit: int) -> list[DeletionMark]:
         """The next marks, by mark."""
-        condition: Document = {"deleted_at": {"$gte": _EVER}}
+        condition: Document = {"deleted_at": {"$gte": EVER}}
         if after is not None:
             condition["_id"] = {"$gt": after.hex()}
         cursor = self._sessions.find(condition, {"deleted_at": 1}).sort([("_id", 1)]).limit(limit)

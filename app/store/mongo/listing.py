@@ -27,8 +27,9 @@ from app.store.mongo.reading import Reader
 from app.store.port import ListFilter, ListOrder, OwnedMessage, UserStats
 
 _SUMMARY: Document = dict.fromkeys(SUMMARY_FIELDS, 1)
-_EVER = datetime(1, 1, 1)  # noqa: DTZ001 - as the driver gives instants
-HEADS: Document = {"created_at": {"$gte": _EVER}}
+EVER = datetime(1, 1, 1)  # noqa: DTZ001 - as the driver gives instants
+"""No instant comes before it: what has one at all is not earlier."""
+HEADS: Document = {"created_at": {"$gte": EVER}}
 """A filter: sessions, no deletion marks."""
 
 
@@ -53,15 +54,17 @@ class Lister:
             if order is ListOrder.ACTIVITY
             else ("created_at", ASCENDING, "$gt")
         )
-        condition: Document = {"user_id": user_id, field: {"$gte": _EVER}, **_conditions(wanted)}
+        condition: Document = {"user_id": user_id, field: {"$gte": EVER}, **_conditions(wanted)}
         if after is not None:
             instant, session_id = stored_instant(str(after[0])), after[1]
+            # The bound is for the index, which then begins there; the rest is for equal instants.
+            condition[field] = {"$gte": EVER, f"{comes_after}e": instant}
             condition["$or"] = [
                 {field: {comes_after: instant}},
                 {field: instant, "session_id": {comes_after: session_id}},
             ]
         cursor = self._sessions.find(condition, _SUMMARY).sort(
-            [(field, direction), ("session_id", direction)]
+            [("user_id", ASCENDING), (field, direction), ("session_id", direction)]
         )
         name_part = None if wanted.name_contains is None else wanted.name_contains.casefold()
         if name_part is None:
@@ -88,10 +91,11 @@ class Lister:
         condition: Document = {"session_id": {"$gt": ""}}
         if after is not None:
             condition = {
+                "user_id": {"$gte": after.user_id},
                 "$or": [
                     {"user_id": {"$gt": after.user_id}, "session_id": {"$gt": ""}},
                     {"user_id": after.user_id, "session_id": {"$gt": after.session_id}},
-                ]
+                ],
             }
         cursor = self._sessions.find(condition, {"user_id": 1, "session_id": 1})
         cursor = cursor.sort([("user_id", ASCENDING), ("session_id", ASCENDING)]).limit(limit)
@@ -100,7 +104,7 @@ class Lister:
     async def find_owners(self, session_id: str, limit: int) -> list[str]:
         """Up to `limit` users who own a session with this id."""
         cursor = self._sessions.find({"session_id": session_id}, {"user_id": 1})
-        cursor = cursor.sort([("user_id", ASCENDING)]).limit(limit)
+        cursor = cursor.sort([("session_id", ASCENDING), ("user_id", ASCENDING)]).limit(limit)
         return [one["user_id"] for one in await cursor.to_list()]
 
     async def stats(self, user_id: str) -> UserStats:
@@ -151,8 +155,8 @@ class Lister:
     async def _newest_heads(self, user_id: str) -> AsyncIterator[Head]:
         """Heads that ever had messages, the one with the newest of them first."""
         cursor = self._sessions.find(
-            {"user_id": user_id, "newest_message_at": {"$gte": _EVER}}
-        ).sort([("newest_message_at", DESCENDING)])
+            {"user_id": user_id, "newest_message_at": {"$gte": EVER}}
+        ).sort([("user_id", ASCENDING), ("newest_message_at", DESCENDING)])
         async for document in cursor:
             yield Head(document)
 

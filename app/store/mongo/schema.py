@@ -3,10 +3,11 @@
 import logging
 import os
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, get_origin
 
+from beanie import Document as BeanieDocument
 from beanie import init_beanie  # pyright: ignore[reportUnknownVariableType] - untyped part
-from pymongo import ReadPreference
+from pymongo import IndexModel, ReadPreference
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -15,15 +16,20 @@ from pymongo.write_concern import WriteConcern
 
 from app.errors import CorruptStoreError, StoreVersionError
 from app.store.mongo.collections import Collections
+from app.store.mongo.connection import connect, document_bytes_of
 from app.store.mongo.documents import CHORES, DOCUMENTS, META, SEGMENTS, SESSIONS
 from app.store.mongo.encoding import Document
+from app.store.mongo.failures import THROTTLED
 
 LAYOUT = 1
 """Raised with every change that an older Chatfold could not read."""
 
 _SECRET_BYTES = 32
-_NOT_ALLOWED = {13}
 _NOT_THERE = {26}  # NamespaceNotFound
+_NOT_IMPLEMENTED = {2, 9, 59, 115, 238}  # BadValue, FailedToParse, CommandNotFound, and its kin
+_NO_RETRYABLE_WRITES = {20, 301}  # "Transaction numbers are only allowed on …", and Cosmos DB's own
+_NOT_FOR_THE_INDEX = {13, 18, 50, 85, 86, THROTTLED}
+"""Refusals of an index that have other reasons than what it is made of."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,20 +43,47 @@ class ServerFacts(NamedTuple):
     can_project_changes: bool
 
 
+async def open_database(
+    url: str, *, timeout_seconds: float
+) -> tuple[AsyncDatabase[Document], ServerFacts]:
+    """Connect, and learn what the server is; without retryable writes where it has none.
+
+    Raises:
+        ConfigurationError: the URL is not one of a MongoDB.
+    """
+    database = connect(url, timeout_seconds=timeout_seconds)
+    try:
+        try:
+            facts = await learn_server(database)
+        except OperationFailure as error:
+            if error.code not in _NO_RETRYABLE_WRITES:
+                raise
+            _log.info("The database has no retryable writes: what became of one is read instead.")
+            await database.client.close()
+            database = connect(url, timeout_seconds=timeout_seconds, retry_writes=False)
+            facts = await learn_server(database)
+    except BaseException:
+        await database.client.close()
+        raise
+    document_bytes = document_bytes_of(url)
+    if document_bytes is not None:
+        facts = facts._replace(document_bytes=min(document_bytes, facts.document_bytes))
+    return database, facts
+
+
 async def learn_server(database: AsyncDatabase[Document]) -> ServerFacts:
     """Ask the server what it is; what it lacks is replaced, and the log says so."""
     said = await database.client.admin.command("hello")
     has_replicas = "setName" in said or said.get("msg") == "isdbgrid"
     if not has_replicas:
         _log.info("The database is a single server: writes are confirmed by it alone.")
-    probe = database[META]
     try:
-        await probe.find_one_and_update(
+        await database[META].find_one_and_update(
             {"_id": "no such document"}, {"$set": {"probed": 1}}, projection={"_id": 1}
         )
         can_project_changes = True
     except OperationFailure as error:
-        if error.code in _NOT_ALLOWED:
+        if error.code not in _NOT_IMPLEMENTED:
             raise
         can_project_changes = False
         _log.info("The database cannot answer a change with a part: whole heads come instead.")
@@ -119,9 +152,32 @@ async def create_indexes(database: AsyncDatabase[Document]) -> list[str]:
         for index in model.get_settings().indexes:
             name = str(index.index.document["name"])
             if name not in existing:
-                await collection.create_indexes([index.index])
+                await _create_index(collection, index.index, arrays=_arrays_of(model))
                 created.append(f"{collection.name}.{name}")
     return created
+
+
+async def _create_index(
+    collection: AsyncCollection[Document], index: IndexModel, *, arrays: set[str]
+) -> None:
+    """Create an index; by its array alone where a server has no others with arrays."""
+    try:
+        await collection.create_indexes([index])
+    except OperationFailure as error:
+        fields: dict[str, int] = index.document["key"]
+        narrower = [(field, order) for field, order in fields.items() if field in arrays]
+        if error.code in _NOT_FOR_THE_INDEX or not 0 < len(narrower) < len(fields):
+            raise
+        _log.info(
+            "The index %s.%s is made of %s alone: the database has none with more beside an array.",
+            *(collection.name, index.document["name"], narrower[0][0]),
+        )
+        await collection.create_indexes([IndexModel(narrower, name=index.document["name"])])
+
+
+def _arrays_of(model: type[BeanieDocument]) -> set[str]:
+    fields = model.model_fields.items()
+    return {name for name, field in fields if get_origin(field.annotation) is list}
 
 
 async def _index_names(collection: AsyncCollection[Document]) -> set[str]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING
 
 from app.domain.instants import instant_text
 from app.domain.message import MessageType
@@ -20,7 +20,7 @@ from app.store.mongo.chain import HeadMovedError, damage_named
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document
 from app.store.mongo.head import Head
-from app.store.mongo.listing import HEADS
+from app.store.mongo.listing import EVER, HEADS
 from app.store.mongo.reading import Reader
 
 SEARCH_LIMIT_BYTES = 64 * 1024 * 1024
@@ -46,8 +46,13 @@ class Searcher:
         hits: list[SearchHit] = []
         long_sessions: dict[str, Head] = {}
         seen_count, bytes_left = 0, self._limit_bytes
-        by_activity = [("updated_at", DESCENDING), ("session_id", DESCENDING)]
-        cursor = self._sessions.find({"user_id": user_id, **HEADS}).sort(by_activity)
+        by_activity = [
+            ("user_id", ASCENDING),
+            ("updated_at", DESCENDING),
+            ("session_id", DESCENDING),
+        ]
+        cursor = self._sessions.find({"user_id": user_id, "updated_at": {"$gte": EVER}})
+        cursor = cursor.sort(by_activity)
         async for document in cursor:
             head = Head(document)
             bytes_left -= head.live_bytes + _HEADER_BYTES

@@ -22,7 +22,7 @@ from app.store.mongo.appending import Appender
 from app.store.mongo.chain import Chain
 from app.store.mongo.changing import Changer
 from app.store.mongo.chores import Chores
-from app.store.mongo.connection import Connection, connect, limits_of
+from app.store.mongo.connection import Connection, limits_of
 from app.store.mongo.deletion import Deleter, Marks
 from app.store.mongo.encoding import Document
 from app.store.mongo.failures import translated_failures
@@ -31,9 +31,11 @@ from app.store.mongo.inserting import Inserter
 from app.store.mongo.listing import Lister
 from app.store.mongo.reading import Reader
 from app.store.mongo.schema import (
+    ServerFacts,
     collections_of,
     create_indexes_if_allowed,
     learn_server,
+    open_database,
     store_secret,
 )
 from app.store.mongo.sealing import Budget, Sealer
@@ -105,11 +107,13 @@ class MongoStore:
             ConfigurationError: the URL is not one of a MongoDB.
             StoreError: the database cannot be used, or is not one of ours.
         """
-        database = connect(url, timeout_seconds=write_timeout_seconds)
+        with translated_failures():
+            database, facts = await open_database(url, timeout_seconds=write_timeout_seconds)
         try:
             with translated_failures():
                 return await cls.over(
                     database,
+                    facts=facts,
                     write_timeout_seconds=write_timeout_seconds,
                     segment_bytes=segment_bytes,
                     new_secret=new_secret,
@@ -123,13 +127,14 @@ class MongoStore:
         cls,
         database: AsyncDatabase[Document],
         *,
+        facts: ServerFacts | None = None,
         write_timeout_seconds: float = 10.0,
         segment_bytes: int,
         new_secret: bytes | None = None,
         clock: Clock | None = None,
     ) -> "MongoStore":
         """The store in a database that is connected; it is closed with the store."""
-        facts = await learn_server(database)
+        facts = facts or await learn_server(database)
         collections = collections_of(database, facts)
         secret = await store_secret(collections, new_secret)
         await create_indexes_if_allowed(database)
