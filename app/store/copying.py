@@ -34,6 +34,7 @@ from app.store.walking import (
     keys_of_both,
     marks_of,
     patiently,
+    with_deletions,
 )
 
 
@@ -75,7 +76,8 @@ class _Copying:
             self._progress.advance(self.copied.sessions, 0)
         self._progress.begin("copying", self.copied.sessions)
         keys = keys_of_both(self._source.store, self._target.store, self._patience)
-        await for_each(keys, self._handle)
+        marked = with_deletions(keys, self._target.store, self._patience)
+        await for_each(marked, self._handle)
         self.copied.left.examples.sort()
 
     async def _carry_marks(self) -> None:
@@ -91,14 +93,15 @@ class _Copying:
             self.copied.marks += len(marks)
             self._progress.advance(self.copied.marks, 0)
 
-    async def _handle(self, one: KeyOfTwo) -> None:
-        finding = await patiently(partial(self._bring, one), self._patience)
+    async def _handle(self, marked: tuple[KeyOfTwo, bool]) -> None:
+        one, is_marked = marked
+        finding = await patiently(partial(self._bring, one, is_marked=is_marked), self._patience)
         if finding is not None:
             self.copied.left.add(finding, one.key)
         self._done += one.is_in_source
         self._progress.advance(self._done, self.copied.messages)
 
-    async def _bring(self, one: KeyOfTwo) -> Finding | None:
+    async def _bring(self, one: KeyOfTwo, *, is_marked: bool) -> Finding | None:
         """See to one key, and tell why it is left alone, where it is.
 
         Nothing is counted before it is done, so that all of it may be repeated.
@@ -108,7 +111,7 @@ class _Copying:
                 return await self._follow_deletion(one.key)
             if one.is_in_target:
                 return await self._bring_up_to_date(one.key)
-            if await is_deleted_in(self._target.store, self._source, one.key):
+            if is_marked and await is_deleted_in(self._target.store, self._source, one.key):
                 return Finding.DELETED_IN_TARGET
             return await self._put(one.key)
         except SessionNotFoundError:

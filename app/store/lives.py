@@ -19,7 +19,7 @@ async def find_end(store: SessionStore, last_seen: SessionHeader) -> datetime | 
 
 
 async def is_deleted_in(target: SessionStore, source: Side, key: SessionKey) -> bool:
-    """Whether the source's session, which the target does not have, was deleted there.
+    """Whether the source's session was deleted in the target, which does not have it.
 
     A deletion from before the session was made was another's under the same key.
 
@@ -27,10 +27,8 @@ async def is_deleted_in(target: SessionStore, source: Side, key: SessionKey) -> 
         SessionNotFoundError: the source does not have it either.
         DamagedSideError: the source's header cannot be decoded.
     """
-    if not await target.find_deleted([key]):
-        return False
     deleted_at = await _find_deletion_date(target, key)
-    return deleted_at is None or deleted_at > (await source.header(key)).created_at
+    return deleted_at is not None and deleted_at > (await source.header(key)).created_at
 
 
 def came_before(one: SessionHeader, other: SessionHeader) -> bool:

@@ -16,6 +16,8 @@ Patience = Sequence[float]
 
 PATIENCE: Patience = (1, 2, 4, 8, 16, 32)
 
+_KEYS_AT_ONCE = 500
+
 _IN_FLIGHT = 8
 """Sessions in memory at once: enough that a commit is shared and a round trip is not waited for."""
 
@@ -63,6 +65,30 @@ async def keys_of_both(
             one = await anext(of_source, None)
         if is_in_target:
             other = await anext(of_target, None)
+
+
+async def with_deletions(
+    keys: AsyncIterator[KeyOfTwo], target: SessionStore, patience: Patience
+) -> AsyncGenerator[tuple[KeyOfTwo, bool]]:
+    """The keys, each with whether it is absent from the target and marked as deleted there.
+
+    Asked for many at once: nearly always none is, and to find that out should cost nothing.
+    """
+    some: list[KeyOfTwo] = []
+
+    async def asked() -> list[tuple[KeyOfTwo, bool]]:
+        absent = [one.key for one in some if not one.is_in_target]
+        deleted = await patiently(partial(target.find_deleted, absent), patience)
+        return [(one, one.key in deleted) for one in some]
+
+    async for one in keys:
+        some.append(one)
+        if len(some) == _KEYS_AT_ONCE:
+            for pair in await asked():
+                yield pair
+            some.clear()
+    for pair in await asked():
+        yield pair
 
 
 async def for_each(items: AsyncIterator[T], work: Callable[[T], Awaitable[None]]) -> None:

@@ -41,7 +41,8 @@ async def test_dialogs_are_the_same_there_and_back(
     there = await copy_store(source, store)
     again = await copy_store(store, back)
 
-    assert (there.stored, there.messages, there.left.counts) == (8677, 120_746, {})
+    # What a busy server has stored before it could say so is found present.
+    assert (there.stored + there.present, there.left.counts) == (8677, {})
     assert (again.stored, again.messages, again.left.counts) == (8677, 120_746, {})
     exported = await export_of(source)
     assert exported[0] == 8677
