@@ -144,8 +144,11 @@ Day = Annotated[AwareDatetime, BeforeValidator(_midnight_of_a_date), AfterValida
 """An instant in UTC; a bare date is its midnight."""
 
 
-class Settings(BaseSettings):
-    """What an operator decides; every field is the variable `CHATFOLD_<NAME>`."""
+class StoreSettings(BaseSettings):
+    """Where sessions are kept, and how: all that commands on stores need.
+
+    Every field is the variable `CHATFOLD_<NAME>`.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -155,11 +158,35 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    store: str = Field(default_factory=_default_store_here)
+    segment_bytes: int = Field(default=256 * KIBIBYTE, ge=2 * KIBIBYTE, le=4 * MEBIBYTE)
+    """How large a session may grow in one document of MongoDB."""
+
+    @classmethod
+    def read(cls, **overrides: Any) -> Self:
+        """The environment's settings, with `overrides` going before it.
+
+        Raises:
+            ConfigurationError: a setting is wrong; the sentence names it and keeps its value back.
+        """
+        known = {PREFIX + name.upper() for name in Settings.model_fields}
+        for name in sorted(os.environ):
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                _log.warning("%s is not a setting of Chatfold and does nothing.", name)
+        try:
+            return cls(**overrides)
+        except ValidationError as error:
+            # Not chained: the finding may carry the value, and the value may be a secret.
+            raise ConfigurationError(_sentence(error)) from None
+
+
+class Settings(StoreSettings):
+    """What an operator decides for the service; fields are variables as those of the store are."""
+
     host: Annotated[str, AfterValidator(_checked_host)] = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     """0 takes any free port."""
     workers: int = Field(default=1, ge=1, le=256)
-    store: str = Field(default_factory=_default_store_here)
 
     auth: AuthMode = AuthMode.OPEN
     allow_open: bool = False
@@ -186,31 +213,12 @@ class Settings(BaseSettings):
     read_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=0)
     body_limit_bytes: int = Field(default=16 * MEBIBYTE, ge=1)
     write_timeout_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
-    segment_bytes: int = Field(default=256 * KIBIBYTE, ge=2 * KIBIBYTE, le=4 * MEBIBYTE)
-    """How large a session may grow in one document of MongoDB."""
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)
     ] = "info"
     log_requests: bool = False
     """Every request; without it only those that fail (5xx) or take more than a second."""
-
-    @classmethod
-    def read(cls, **overrides: Any) -> Self:
-        """The environment's settings, with `overrides` going before it.
-
-        Raises:
-            ConfigurationError: a setting is wrong; the sentence names it and keeps its value back.
-        """
-        known = {PREFIX + name.upper() for name in cls.model_fields}
-        for name in sorted(os.environ):
-            if name.upper().startswith(PREFIX) and name.upper() not in known:
-                _log.warning("%s is not a setting of Chatfold and does nothing.", name)
-        try:
-            return cls(**overrides)
-        except ValidationError as error:
-            # Not chained: the finding may carry the value, and the value may be a secret.
-            raise ConfigurationError(_sentence(error)) from None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

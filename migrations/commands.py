@@ -19,7 +19,7 @@ import typer
 from app.errors import AppError, ConfigurationError
 from app.formats.line_source import STANDARD_INPUT, LineSource
 from app.progress import ProgressKind, told_on_stderr
-from app.settings import Settings
+from app.settings import StoreSettings
 from app.store.factory import open_store, sqlite_path
 from app.store.port import SessionStore
 from migrations import plan as planning
@@ -164,12 +164,12 @@ def _finish(work: Callable[[], Coroutine[None, None, Report]], *, as_json: bool)
 
 
 def _url(store: str | None) -> str:
-    return Settings.read().store if store is None else store
+    return StoreSettings.read().store if store is None else store
 
 
 @asynccontextmanager
 async def _opened(url: str) -> AsyncGenerator[SessionStore]:
-    store = await open_store(url, segment_bytes=Settings.read().segment_bytes)
+    store = await open_store(url, segment_bytes=StoreSettings.read().segment_bytes)
     try:
         yield store
     finally:

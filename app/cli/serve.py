@@ -96,7 +96,11 @@ def serve(
 
 async def _try_store(settings: Settings) -> None:
     """Open the store once, so that what is wrong with it is one sentence and not a worker's end."""
-    store = await open_store(settings.store, segment_bytes=settings.segment_bytes)
+    store = await open_store(
+        settings.store,
+        write_timeout_seconds=settings.write_timeout_seconds,
+        segment_bytes=settings.segment_bytes,
+    )
     await store.aclose()
 
 

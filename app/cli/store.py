@@ -4,8 +4,9 @@ Reports go to standard output, progress and errors to standard error.
 """
 
 import asyncio
+import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -14,13 +15,21 @@ import typer
 from app.cli.statuses import DONE, FAILURE, FINDINGS
 from app.errors import ConfigurationError
 from app.progress import Progress, ProgressKind, told_on_stderr
-from app.settings import Settings
+from app.settings import StoreSettings
 from app.store.comparing import compare_stores
 from app.store.copy_report import CopyReport
 from app.store.copying import copy_store
-from app.store.factory import open_store, sqlite_path
+from app.store.factory import init_store, open_store, shard_store, sqlite_path
 from app.store.port import SessionStore
 from app.store.urls import shown_url
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store", help="The store's URL (CHATFOLD_STORE).", metavar="URL", show_default=False
+    ),
+]
+JSONOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 store_app = typer.Typer(help="Look after whole stores.", no_args_is_help=True)
 
@@ -48,7 +57,7 @@ def copy(
             "--verify/--no-verify", help="Compare both stores by hash after the copy, or do not."
         ),
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JSONOption = False,
     progress: Annotated[
         ProgressKind,
         typer.Option(
@@ -72,6 +81,44 @@ def copy(
         raise typer.Exit(FAILURE) from None
     typer.echo(report.to_json() if as_json else report.to_text().rstrip("\n"))
     raise typer.Exit(FINDINGS if report.has_findings else DONE)
+
+
+@store_app.command()
+def init(store: StoreOption = None, *, as_json: JSONOption = False) -> None:
+    """Make what a store needs to begin: its identity and indexes; again, only what is missing."""
+    _do(init_store, store, "created", "Nothing was missing", as_json=as_json)
+
+
+@store_app.command()
+def shard(store: StoreOption = None, *, as_json: JSONOption = False) -> None:
+    """Divide the collections of a MongoDB cluster by user; again, only what is not divided yet."""
+    _do(shard_store, store, "divided", "All was divided already", as_json=as_json)
+
+
+def _do(
+    work: Callable[[str], Awaitable[list[str]]],
+    store: str | None,
+    done: str,
+    nothing: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Do some work on a store, and say what was done."""
+    url = StoreSettings.read().store if store is None else store
+    found = asyncio.run(_awaited(work, url))
+    shown = shown_url(url)
+    if as_json:
+        typer.echo(json.dumps({"store": shown, done: found}, ensure_ascii=False))
+    elif found:
+        typer.echo(f"{shown}: {done}")
+        for one in found:
+            typer.echo(f"  {one}")
+    else:
+        typer.echo(f"{nothing} in {shown}.")
+
+
+async def _awaited(work: Callable[[str], Awaitable[list[str]]], url: str) -> list[str]:
+    return await work(url)
 
 
 async def _copied(source: str, target: str, told: Progress, *, is_verified: bool) -> CopyReport:
@@ -112,7 +159,7 @@ def _check_urls(source: str, target: str) -> None:
 @asynccontextmanager
 async def _opened(url: str, new_secret: bytes | None = None) -> AsyncGenerator[SessionStore]:
     store = await open_store(
-        url, segment_bytes=Settings.read().segment_bytes, new_secret=new_secret
+        url, segment_bytes=StoreSettings.read().segment_bytes, new_secret=new_secret
     )
     try:
         yield store

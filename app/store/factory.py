@@ -1,4 +1,7 @@
-"""open_store(url): from the URL's scheme to an adapter; only composition roots call it."""
+"""open_store(url): from the URL's scheme to an adapter; only composition roots call it.
+
+So too what operators do with a store before it is used.
+"""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,6 +14,9 @@ from app.store.urls import shown_url
 
 SEGMENT_BYTES = 256 * 1024
 """How large a session may grow in one document where a store keeps it in one."""
+
+_OPERATORS_TIMEOUT_SECONDS = 30.0
+"""How long an operator waits for a server to be found, and for each of its answers."""
 
 
 async def open_store(
@@ -55,6 +61,43 @@ async def open_store(
                 f"The store {shown_url(url)!r} is not one of sqlite:///path, mongodb://host/name "
                 "and memory://."
             )
+
+
+async def init_store(url: str) -> list[str]:
+    """Make what a store needs to begin; returns what was missing, a phrase each.
+
+    Raises:
+        ConfigurationError: the URL names no store that we have.
+        StoreError: the store cannot be used.
+    """
+    if _is_mongo(url):
+        from app.store.mongo.sharding import init_database  # noqa: PLC0415 - as above
+
+        return await init_database(url, timeout_seconds=_OPERATORS_TIMEOUT_SECONDS)
+    is_new = url.startswith("sqlite:") and not sqlite_path(url).exists()
+    store = await open_store(url)
+    await store.aclose()
+    return [f"the file {sqlite_path(url)}"] if is_new else []
+
+
+async def shard_store(url: str) -> list[str]:
+    """Divide a store among the machines of a cluster; returns what was not, a phrase each.
+
+    Raises:
+        ConfigurationError: the URL is not one of a cluster.
+        StoreError: the store cannot be used.
+    """
+    if not _is_mongo(url):
+        raise ConfigurationError(
+            f"The store {shown_url(url)!r} is not one of a sharded cluster of MongoDB."
+        )
+    from app.store.mongo.sharding import shard_database  # noqa: PLC0415 - as above
+
+    return await shard_database(url, timeout_seconds=_OPERATORS_TIMEOUT_SECONDS)
+
+
+def _is_mongo(url: str) -> bool:
+    return urlsplit(url).scheme in {"mongodb", "mongodb+srv"}
 
 
 def sqlite_path(url: str) -> Path:

@@ -56,6 +56,8 @@ def test_what_an_operator_does_is_a_command() -> None:
         "chatfold migrate group-messages run",
         "chatfold migrate group-messages verify",
         "chatfold store copy",
+        "chatfold store init",
+        "chatfold store shard",
     }
 
 

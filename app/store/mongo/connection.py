@@ -39,10 +39,11 @@ def connect(
         ConfigurationError: the URL is not one of a MongoDB. It is not repeated: it has a password.
     """
     options: dict[str, Any] = {} if retry_writes is None else {"retryWrites": retry_writes}
+    if "appname=" not in url.lower():  # some servers tell accounts by it
+        options["appname"] = "chatfold"
     try:
         client: AsyncMongoClient[Document] = AsyncMongoClient(
             url,
-            appname="chatfold",
             tz_aware=False,
             timeoutMS=int(timeout_seconds * 1000),
             **options,
