@@ -92,7 +92,7 @@ def plan_seal(
     merged = merged or []
     content = SealedContent(merged[0]["first_seq"] if merged else head.sealed_count)
     for segment in merged:
-        content.take_in(segment["messages"], segment["corrections"], segment["past_texts"])
+        content.take_in_segment(segment)
     further = [] if further_past_text is None else [further_past_text]
     content.take_in(
         [

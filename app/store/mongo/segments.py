@@ -18,6 +18,10 @@ class SealedContent:
     corrections: list[Document] = field(default_factory=list[Document])
     """Of messages before `first_seq`; a later one of the same place comes later."""
     past_texts: list[Document] = field(default_factory=list[Document])
+    merged_terms: set[str] | None = field(default_factory=set[str])
+    """What the first `merged_count` messages and their corrections are found by; None where one
+    of them has been corrected, so that they are to be made anew."""
+    merged_count: int = 0
 
     def take_in(
         self,
@@ -36,6 +40,22 @@ class SealedContent:
                 corrected = {name: value for name, value in correction.items() if name != "seq"}
                 corrected["revision"] = self.messages[index]["revision"]
                 self.messages[index] = corrected
+                if index < self.merged_count:
+                    self.merged_terms = None  # the words of a deleted text go with it
+
+    def take_in_segment(self, segment: Document) -> None:
+        """Go on with a segment that is to be merged with what follows."""
+        self.take_in(segment["messages"], segment["corrections"], segment["past_texts"])
+        self.merged_count = len(self.messages)
+        if self.merged_terms is not None:
+            self.merged_terms.update(segment["terms"])
+
+    def terms(self) -> list[str]:
+        """What all of it is found by."""
+        if self.merged_terms is None:
+            return distinct_terms(self.messages, self.corrections)
+        fresh = distinct_terms(self.messages[self.merged_count :], self.corrections)
+        return sorted(self.merged_terms.union(fresh))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +69,18 @@ class Link:
     previous_bytes: int = 0
 
 
-@dataclass(slots=True)
-class _Pack:
-    messages: list[Document] = field(default_factory=list[Document])
-    corrections: list[Document] = field(default_factory=list[Document])
-    past_texts: list[Document] = field(default_factory=list[Document])
-    size_bytes: int = 0
-
-
 def chained_segments(
     link: Link, content: SealedContent, *, until_revision: int, segment_bytes: int
 ) -> list[Document]:
     """The content as segments of about a size, oldest first, linked to the chain and each other."""
     segments: list[Document] = []
-    first_seq = content.first_seq
     previous, previous_until, previous_bytes = (
         link.previous,
         link.previous_until,
         link.previous_bytes,
     )
-    for pack in _packed(content, segment_bytes):
+    for part, size_bytes in _parts(content, segment_bytes):
         segment_id = uuid4().hex
-        end_seq = first_seq + len(pack.messages)
         segments.append(
             {
                 "_id": segment_id,
@@ -79,19 +89,18 @@ def chained_segments(
                 "previous": previous,
                 "previous_until": previous_until,
                 "previous_bytes": previous_bytes,
-                "first_seq": first_seq,
-                "end_seq": end_seq,
+                "first_seq": part.first_seq,
+                "end_seq": part.first_seq + len(part.messages),
                 "until_revision": until_revision,
-                "size_bytes": pack.size_bytes,
-                "messages": pack.messages,
-                "corrections": pack.corrections,
-                "past_texts": pack.past_texts,
-                "message_keys": [message_key(link.generation, one["id"]) for one in pack.messages],
-                "terms": distinct_terms(pack.messages, pack.corrections),
+                "size_bytes": size_bytes,
+                "messages": part.messages,
+                "corrections": part.corrections,
+                "past_texts": part.past_texts,
+                "message_keys": [message_key(link.generation, one["id"]) for one in part.messages],
+                "terms": part.terms(),
             }
         )
-        previous, previous_until, previous_bytes = segment_id, until_revision, pack.size_bytes
-        first_seq = end_seq
+        previous, previous_until, previous_bytes = segment_id, until_revision, size_bytes
     return segments
 
 
@@ -106,16 +115,23 @@ def distinct_terms(*groups: Sequence[Document]) -> list[str]:
     return sorted({term for group in groups for one in group for term in terms_of(one["content"])})
 
 
-def _packed(content: SealedContent, segment_bytes: int) -> Iterator[_Pack]:
-    """Past texts and corrections before the messages, which were sealed after them."""
-    pack = _Pack()
-    for array in ("past_texts", "corrections", "messages"):
-        for item in getattr(content, array):
-            size_bytes = message_size_bytes(item)
-            if pack.size_bytes and pack.size_bytes + size_bytes > segment_bytes:
-                yield pack
-                pack = _Pack()
-            getattr(pack, array).append(item)
-            pack.size_bytes += size_bytes
-    if pack.size_bytes:
-        yield pack
+def _parts(content: SealedContent, segment_bytes: int) -> Iterator[tuple[SealedContent, int]]:
+    """The content in parts of about a size, with their sizes; whole where it fits.
+
+    Past texts and corrections come before the messages, which were sealed after them.
+    """
+    arrays = [(name, getattr(content, name)) for name in ("past_texts", "corrections", "messages")]
+    sized = [(name, item, message_size_bytes(item)) for name, items in arrays for item in items]
+    whole_bytes = sum(size_bytes for _, _, size_bytes in sized)
+    if whole_bytes <= segment_bytes:
+        if sized:
+            yield content, whole_bytes
+        return
+    part, part_bytes = SealedContent(content.first_seq), 0
+    for name, item, size_bytes in sized:
+        if part_bytes and part_bytes + size_bytes > segment_bytes:
+            yield part, part_bytes
+            part, part_bytes = SealedContent(part.first_seq + len(part.messages)), 0
+        getattr(part, name).append(item)
+        part_bytes += size_bytes
+    yield part, part_bytes
