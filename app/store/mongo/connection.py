@@ -1,11 +1,12 @@
 """Connecting: from a URL to a database, and what its kind of server allows."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import InvalidURI, PyMongoError
+from pymongo.errors import InvalidName, InvalidURI, PyMongoError
 
 from app.domain.limits import MEBIBYTE, StoreLimits
 from app.errors import ConfigurationError
@@ -42,17 +43,21 @@ def connect(
     if "appname=" not in url.lower():  # some servers tell accounts by it
         options["appname"] = "chatfold"
     try:
-        client: AsyncMongoClient[Document] = AsyncMongoClient(
-            url,
-            tz_aware=False,
-            timeoutMS=int(timeout_seconds * 1000),
-            **options,
-        )
+        with warnings.catch_warnings():
+            # The driver would leave out an option that it does not know, or whose value is wrong.
+            warnings.simplefilter("error", UserWarning)
+            warnings.filterwarnings("ignore", "You appear to be connected to")  # advertisements
+            client: AsyncMongoClient[Document] = AsyncMongoClient(
+                url,
+                tz_aware=False,
+                timeoutMS=int(timeout_seconds * 1000),
+                **options,
+            )
         return client.get_default_database(DATABASE)
-    except (InvalidURI, PyMongoError, ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f"The store's mongodb: URL cannot be used: {type(error).__name__}."
-        ) from None
+    except (InvalidURI, PyMongoError, UserWarning, ValueError, TypeError) as error:
+        is_named = isinstance(error, InvalidURI | InvalidName)
+        reason = type(error).__name__ if is_named else "an option does not fit"
+        raise ConfigurationError(f"The store's mongodb: URL cannot be used: {reason}.") from None
 
 
 def is_cosmos(url: str) -> bool:

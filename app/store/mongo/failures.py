@@ -68,7 +68,9 @@ _OF_CLASS: tuple[tuple[type[Exception], Meaning], ...] = (
     (DocumentTooLarge, _too_large),
     (
         ConfigurationError,
-        lambda: WrongSettingError("The store's URL has options that do not fit its database."),
+        lambda: WrongSettingError(
+            "The store's mongodb: URL cannot be used: its host or its options do not fit."
+        ),
     ),
     (BSONError, lambda: CorruptDocumentError("document")),
 )
@@ -95,6 +97,8 @@ def translated_failures() -> Generator[None]:
 
 def translated(error: Exception) -> StoreError | DocumentTooLargeError | WrongSettingError:
     """What a driver's error means. Messages of servers may quote stored text, so none is kept."""
+    if isinstance(error, ConfigurationError) and "wire version" in str(error):
+        return StoreUnavailableError("The database is too old or too new for this service.")
     for kind, meaning in _OF_CLASS:
         if isinstance(error, kind):
             return meaning()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from app.domain.limits import StoreLimits
 from app.domain.session import NewSession, SessionHeader
@@ -61,25 +61,27 @@ class Inserter:
         """Store a session whose key is free or marked; else, the head that is there."""
         note = await self._put_segments(new)
         existing: Head | None = None
-        was_tried = False
+        broken: PyMongoError | None = None
         for _ in range(_TRIES):
             try:
                 await self._sessions.insert_one(new.head.document)
                 break
-            except MAYBE_WRITTEN:
-                was_tried = True
+            except MAYBE_WRITTEN as error:
+                broken = error
                 continue
             except DuplicateKeyError:
                 document = await self._sessions.find_one({"_id": new.head.id})
             existing = head_of(document)
             if existing is not None:
-                if was_tried and existing.version == new.head.version:
+                if broken is not None and existing.version == new.head.version:
                     existing = None  # the try whose answer was lost
                 break
             if document is not None and await self._marks.replace(document, new.head.document):
                 break
         else:
-            raise StoreBusyError("The session is being changed by too many others; try again.")
+            raise broken or StoreBusyError(
+                "The session is being changed by too many others; try again."
+            )
         if existing is not None and new.segments:
             await self._segments.delete_many(_all_of(new))
         if note is not None:

@@ -85,6 +85,8 @@ class WireServer:
     def __init__(self) -> None:
         self.url = ""
         self.commands: list[Command] = []
+        self.greeted: list[Document] = []
+        """The greetings that came, which tell who is asking."""
         self.greeting: Document = {
             "isWritablePrimary": True,
             "ismaster": True,
@@ -102,6 +104,16 @@ class WireServer:
         """By command; `*` for all. They last until they are taken out."""
         self.data: Any = mongomock.MongoClient(tz_aware=False)
         self._connections: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Server | None = None
+
+    def fail_once(self, name: str, failure: Failure) -> None:
+        """Let the next command of this name fail, and those after it succeed."""
+
+        async def fail(command: Document, answer: Answer) -> Document:
+            del self.failures[name]
+            return await failure(command, answer)
+
+        self.failures[name] = fail
 
     def names(self) -> list[str]:
         """The commands that have come, in their order."""
@@ -113,12 +125,27 @@ class WireServer:
         assert task is not None
         self._connections.add(task)
         try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError, HangUpError):
+            with suppress(
+                asyncio.IncompleteReadError, ConnectionError, HangUpError, asyncio.CancelledError
+            ):
                 while True:
                     await self._answer_one(reader, writer)
         finally:
             self._connections.discard(task)
             writer.close()
+
+    async def listen(self) -> None:
+        """Take connections, on a free port of the loopback."""
+        self._listening = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        port = self._listening.sockets[0].getsockname()[1]
+        self.url = f"mongodb://127.0.0.1:{port}/chatfold"
+
+    async def stop(self) -> None:
+        """Take no more connections, and end those there are."""
+        assert self._listening is not None
+        self._listening.close()
+        await self.hang_up()
+        await self._listening.wait_closed()
 
     async def hang_up(self) -> None:
         """End all connections, whatever they are waiting for."""
@@ -143,7 +170,9 @@ class WireServer:
             answer = struct.pack("<iB", 0, _DOCUMENT) + bson.encode(reply)
             answered = _OP_MSG
         name = next(iter(command))
-        if name not in _GREETINGS:
+        if name in _GREETINGS:
+            self.greeted.append(command)
+        else:
             self.commands.append(Command(name, command, length, 16 + len(answer)))
         writer.write(struct.pack("<iiii", 16 + len(answer), 1, request_id, answered) + answer)
         await writer.drain()
@@ -175,15 +204,11 @@ class WireServer:
 async def serving_wire() -> AsyncIterator[WireServer]:
     """A server on a free port of the loopback."""
     server = WireServer()
-    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
-    port = listening.sockets[0].getsockname()[1]
-    server.url = f"mongodb://127.0.0.1:{port}/chatfold"
+    await server.listen()
     try:
         yield server
     finally:
-        listening.close()
-        await server.hang_up()
-        await listening.wait_closed()
+        await server.stop()
 
 
 def _command_of(payload: bytes) -> Document:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,6 @@ INDEXES = [
     "segments.terms",
     "chores.due",
 ]
-COSMOS = "account.mongo.cosmos.azure.com"
-IGNORING_ITS_ADVERTISEMENT = pytest.mark.filterwarnings(
-    "ignore:You appear to be connected to a CosmosDB"
-)
 
 
 async def run(*arguments: str) -> int:
@@ -38,18 +33,6 @@ async def run(*arguments: str) -> int:
         return ended.value.code
 
     return await asyncio.to_thread(status)
-
-
-@pytest.fixture
-def cosmos(wire: WireServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The server under a name that only Azure Cosmos DB has."""
-    resolve = socket.getaddrinfo
-
-    def resolve_here(host: str, *arguments: Any, **options: Any) -> Any:
-        return resolve("127.0.0.1" if host == COSMOS else host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve_here)
-    return wire.url.replace("127.0.0.1", COSMOS)
 
 
 @pytest.fixture
@@ -246,7 +229,6 @@ async def test_other_stores_cannot_divide(url: str, capsys: pytest.CaptureFixtur
     )
 
 
-@IGNORING_ITS_ADVERTISEMENT
 async def test_cosmos_divides_collections_when_it_makes_them(
     cosmos: str, wire: WireServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,7 +251,6 @@ async def test_cosmos_divides_collections_when_it_makes_them(
     ]
 
 
-@IGNORING_ITS_ADVERTISEMENT
 @pytest.mark.parametrize("is_divided", [True, False])
 async def test_cosmos_cannot_divide_what_is_there(
     cosmos: str, wire: WireServer, is_divided: bool, capsys: pytest.CaptureFixture[str]
