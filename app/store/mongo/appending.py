@@ -17,7 +17,7 @@ from app.errors import (
     StoreBusyError,
     StoreUnavailableError,
 )
-from app.store.mongo.chain import Chain, HeadMovedError
+from app.store.mongo.chain import Chain, HeadMovedError, damage_named
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import (
     STEP_BYTES,
@@ -28,7 +28,7 @@ from app.store.mongo.encoding import (
     stored_new_message,
 )
 from app.store.mongo.head import IN_PLACE, Head
-from app.store.mongo.reading import Reader
+from app.store.mongo.reading import HeadsMoving, Reader
 from app.store.mongo.sealing import Sealer
 from app.store.mongo.segments import message_key
 from app.store.port import Appended
@@ -153,13 +153,15 @@ class Appender:
     ) -> Appended:
         """Append by what the head and the segments say, until they still say so when it is done."""
         messages = batch.messages
+        moving = HeadsMoving()
         for _ in range(_TRIES):
             head = await self._reader.get_head(key)
             try:
                 known = await self._known(head, batch, with_fresh=was_tried)
+                unknown = await self._unknown(head, batch, known)
             except HeadMovedError:
+                moving.note(head)
                 continue
-            unknown = batch.unknown({id_: stored["digest"] for id_, (_, stored) in known.items()})
             bodies = {id_: message_json(*placed) for id_, placed in known.items()}
             if not unknown:
                 return Appended(tuple(bodies[one.id] for one in messages), head.version)
@@ -231,6 +233,17 @@ class Appender:
         if any(seq not in found for seq in places.values()):
             raise CorruptDocumentError("session")
         return {id_: (seq, found[seq]) for id_, seq in places.items()}
+
+    async def _unknown(
+        self, head: Head, batch: Batch, known: Mapping[str, tuple[int, Document]]
+    ) -> list[EncodedMessage]:
+        with damage_named():
+            digests = {id_: stored["digest"] for id_, (_, stored) in known.items()}
+        try:
+            return batch.unknown(digests)
+        except ParentNotFoundError:
+            await self._chain.on_chain(head, {})  # absent only where no segment is missing
+            raise
 
     def _learn(self, head_id: str, generation: str, newest_segment: str | None) -> None:
         if newest_segment is None:

@@ -35,7 +35,7 @@ from app.store.mongo.encoding import (
     stored_past_text,
 )
 from app.store.mongo.head import HEADER, IN_PLACE, Head
-from app.store.mongo.reading import Reader
+from app.store.mongo.reading import HeadsMoving, Reader
 from app.store.mongo.sealing import Sealer, plan_seal
 
 _TRIES = 100
@@ -247,6 +247,7 @@ class Changer:
         """Put what a message becomes in its place; as it is where nothing becomes of it."""
         await self._sealer.pause(self._reader.head_id(key))
         tried: _Change | None = None
+        moving = HeadsMoving()
         for _ in range(_TRIES):
             head = await self._reader.get_head(key)
             if precondition is not None and tried is None:
@@ -263,12 +264,14 @@ class Changer:
                 if transformed is message:
                     return body, head.version
             except HeadMovedError:
+                moving.note(head)
                 continue
             change = _Change(head, seq, stored, message, transformed, at)
             condition = head.same_content() if precondition is None else head.same_revision()
             try:
                 version = await self._put(change, condition)
             except HeadMovedError:
+                moving.note(head)
                 continue
             except MAYBE_WRITTEN:
                 tried = change
@@ -361,6 +364,7 @@ class Changer:
             return head.sealed_count + index, head.messages[index]
         places = await self._chain.find_places(head, [message_id])
         if message_id not in places:
+            await self._chain.on_chain(head, {})  # absent only where no segment is missing
             raise MessageNotFoundError(head.key.session_id, message_id)
         seq = places[message_id]
         found = await self._reader.at_places(head, [seq])
@@ -390,8 +394,11 @@ class Changer:
         return None
 
     def _seal_if_large(self, key: SessionKey, updated: Document) -> None:
-        live_bytes = updated["live_bytes"]
-        if self._sealer.budget.is_passed_by(live_bytes, updated["newest_segment"]):
+        try:
+            live_bytes, newest_segment = updated["live_bytes"], updated["newest_segment"]
+        except KeyError as error:
+            raise CorruptDocumentError("session") from error
+        if self._sealer.budget.is_passed_by(live_bytes, newest_segment):
             self._sealer.start(key.user_id, self._reader.head_id(key))
 
 

@@ -8,6 +8,7 @@ and the published limits hold for the documents of any server.
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from types import UnionType
 from typing import Any, cast
 
 import bson
@@ -145,16 +146,16 @@ def message_members(seq: int, document: Document) -> dict[str, Any]:
     Raises:
         CorruptDocumentError: it is not one.
     """
-    get = document.get
     try:
+        get = document.get
         metadata = get("metadata")
         edited_at = get("edited_at")
         deleted_at = get("deleted_at")
         members = {
             "seq": seq,
-            "id": document["id"],
-            "content": document["content"],
-            "message_type": document["message_type"],
+            "id": _text(document["id"]),
+            "content": _text(document["content"]),
+            "message_type": _text(document["message_type"]),
             "user_id": get("user_id"),
             "metadata": loaded_json(metadata) if metadata else {},
             "created_at": instant_text(document["created_at"]),
@@ -167,6 +168,13 @@ def message_members(seq: int, document: Document) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptDocumentError("message") from error
     return members
+
+
+def _text(stored: Any) -> str:
+    """What would come out as it is, whatever it is."""
+    if not isinstance(stored, str):
+        raise TypeError("text")
+    return stored
 
 
 def message_json(seq: int, document: Document) -> bytes:
@@ -271,15 +279,25 @@ def loaded_summary(document: Document) -> SessionHeader:
         raise CorruptDocumentError("session summary") from error
 
 
+_SUMMARY_TYPES: tuple[tuple[str, type | UnionType], ...] = (
+    *((name, str) for name in ("user_id", "session_id", "generation")),
+    *((name, str | None) for name in ("session_name", "project_id", "workspace_id")),
+    *((name, int) for name in ("message_count", "next_seq", "revision", "changes")),
+    ("is_pinned", bool),
+    ("tags", list),
+)
+"""Those that would come out as they are, whatever they are; the others are decoded."""
+
+
 def _summary_members(document: Document) -> dict[str, Any]:
     members = {name: document[name] for name in SUMMARY_FIELDS}
+    for name, kind in _SUMMARY_TYPES:
+        if not isinstance(members[name], kind):
+            raise TypeError(name)
     members["id"] = members.pop("session_id")
     members["status"] = SessionStatus(members["status"])
     members["tags"] = tuple(members["tags"])
     members["created_at"] = document["created_at"].replace(tzinfo=UTC)
     members["updated_at"] = document["updated_at"].replace(tzinfo=UTC)
     members["last_message_at"] = aware_instant(document["last_message_at"])
-    for name in ("message_count", "next_seq", "revision", "changes"):
-        if not isinstance(members[name], int):
-            raise TypeError(name)
     return members

@@ -81,6 +81,7 @@ _OF_CODE: dict[int, Meaning] = {
     **dict.fromkeys((91, 189, 10107, 11600, 11602, 13435, 13436), _STEPPED_DOWN),
     **dict.fromkeys((10334, 17419, 17420), _too_large),  # BSONObjectTooLarge, and its kin
     20: lambda: StoreReadOnlyError("The database cannot be written."),  # IllegalOperation
+    14: lambda: CorruptDocumentError("session"),  # TypeMismatch: a number that is none
     14031: lambda: StoreFullError("The disk of the database has no room left."),
 }
 """Numbers of the server's `error_codes.yml`."""

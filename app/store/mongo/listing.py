@@ -29,8 +29,8 @@ from app.store.port import ListFilter, ListOrder, OwnedMessage, UserStats
 _SUMMARY: Document = dict.fromkeys(SUMMARY_FIELDS, 1)
 EVER = datetime(1, 1, 1)  # noqa: DTZ001 - as the driver gives instants
 """No instant comes before it: what has one at all is not earlier."""
-HEADS: Document = {"created_at": {"$gte": EVER}}
-"""A filter: sessions, no deletion marks."""
+HEADS: Document = {"deleted_at": None}
+"""A filter: sessions, no deletion marks. A session whose dates are damaged is one of them."""
 
 
 class Lister:
@@ -54,11 +54,11 @@ class Lister:
             if order is ListOrder.ACTIVITY
             else ("created_at", ASCENDING, "$gt")
         )
-        condition: Document = {"user_id": user_id, field: {"$gte": EVER}, **_conditions(wanted)}
+        condition: Document = {"user_id": user_id, **HEADS, **_conditions(wanted)}
         if after is not None:
             instant, session_id = stored_instant(str(after[0])), after[1]
             # The bound is for the index, which then begins there; the rest is for equal instants.
-            condition[field] = {"$gte": EVER, f"{comes_after}e": instant}
+            condition[field] = {f"{comes_after}e": instant}
             condition["$or"] = [
                 {field: {comes_after: instant}},
                 {field: instant, "session_id": {comes_after: session_id}},

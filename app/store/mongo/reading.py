@@ -15,9 +15,33 @@ from app.store.mongo.head import HEADER, Head, head_of
 from app.store.port import MessagePage, MessageWindow, ReadSelection
 
 _TRIES = 3
+_INCOMPLETE = "session (a part of its messages is missing)"
 _ENCODED_AT_ONCE = 1000
 
 T = TypeVar("T")
+
+
+class HeadsMoving:
+    """Tells a session that others are changing from one of which a segment is missing.
+
+    What does not fit to a head that has not changed meanwhile will never fit to it.
+    """
+
+    def __init__(self) -> None:
+        self._last: Document | None = None
+        self._count = 0
+
+    def note(self, head: Head) -> None:
+        """What was found did not fit to this head.
+
+        Raises:
+            CorruptDocumentError: nor did it the last times, and the head is still the same.
+        """
+        state = head.same_revision()
+        self._count = self._count + 1 if state == self._last else 1
+        self._last = state
+        if self._count == _TRIES:
+            raise CorruptDocumentError(_INCOMPLETE)
 
 
 class Reader:
@@ -89,7 +113,7 @@ class Reader:
                 return await work(head)
             except HeadMovedError:
                 continue
-        raise CorruptDocumentError("session (a part of its messages is missing)")
+        raise CorruptDocumentError(_INCOMPLETE)
 
     async def read(self, key: SessionKey, selection: ReadSelection) -> EncodedSession:
         """The header and the selected messages."""

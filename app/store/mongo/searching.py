@@ -20,7 +20,7 @@ from app.store.mongo.chain import HeadMovedError, damage_named
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document
 from app.store.mongo.head import Head
-from app.store.mongo.listing import EVER, HEADS
+from app.store.mongo.listing import HEADS
 from app.store.mongo.reading import Reader
 
 SEARCH_LIMIT_BYTES = 64 * 1024 * 1024
@@ -51,8 +51,7 @@ class Searcher:
             ("updated_at", DESCENDING),
             ("session_id", DESCENDING),
         ]
-        cursor = self._sessions.find({"user_id": user_id, "updated_at": {"$gte": EVER}})
-        cursor = cursor.sort(by_activity)
+        cursor = self._sessions.find({"user_id": user_id, **HEADS}).sort(by_activity)
         async for document in cursor:
             head = Head(document)
             bytes_left -= head.live_bytes + _HEADER_BYTES
