@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup serve test check lint format types contracts soak demo bench lock clean
+.PHONY: help setup serve test test-mongo check lint format types contracts soak demo bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ serve: $(VENV)/.ready ## serve on http://127.0.0.1:8000 with the embedded store
 test: $(VENV)/.ready-dev ## every test
 	$(BIN)/pytest -q -n auto
 
+# The tests of stores, on servers that are fetched and built once, into .cache/engines.
+test-mongo: $(VENV)/.ready-dev ## the tests of stores on FerretDB and mongo-java-server (needs Go and a JDK with Maven)
+	@$(BIN)/python -m tests.engines.building
+	CHATFOLD_TEST_ENGINES=ferretdb,java $(BIN)/pytest -q -n auto
+
 check: lint types contracts test ## lint, types, import contracts, tests
 
 lint: $(VENV)/.ready-dev
@@ -74,4 +79,4 @@ lock: ## renew both lock files (needs uv)
 		--group hatch --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 clean: ## remove what was set up and cached
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,5 +1,6 @@
 """What all tests share: a clock that tests own, and every store behind one fixture."""
 
+import os
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
@@ -9,11 +10,38 @@ from hypothesis import settings
 
 from app.store.port import SessionStore
 from tests.fake_clock import FakeClock
-from tests.stores import STORES, StoreKind
+from tests.mongo.capabilities import reason_to_leave_out
+from tests.store_kind import Place, StoreKind
+from tests.stores import IS_CHOSEN, SERVER_VARIABLE, STORES
 
 settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("wide", deadline=None, max_examples=2000)
 settings.load_profile("deterministic")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what a server cannot do and, where stores are chosen, what is not about them."""
+    if IS_CHOSEN:
+        others = [item for item in items if _store_name(item) is None]
+        items[:] = [item for item in items if _store_name(item) is not None]
+        config.hook.pytest_deselected(items=others)
+    for item in items:
+        if reason := reason_to_leave_out(_store_name(item), item.nodeid):
+            item.add_marker(pytest.mark.skip(reason=reason))
+        if SERVER_VARIABLE in os.environ:
+            item.add_marker("enable_socket")  # the server may be anywhere
+
+
+def _store_name(item: pytest.Item) -> str | None:
+    """The name of the store that a test runs on; None where it has none, or one of its own."""
+    assert isinstance(item, pytest.Function)
+    if not hasattr(item, "callspec"):
+        return None
+    parameters = item.callspec.params
+    for parameter in ("store_kind", "place", "engine_name"):
+        if isinstance(name := parameters.get(parameter), str):
+            return name
+    return None
 
 
 class OpenStore:
@@ -40,6 +68,8 @@ class OpenStore:
     async def aclose(self) -> None:
         for store, _ in self._opened:
             await store.aclose()
+        for folder in {folder for _, folder in self._opened}:
+            await self._kind.drop(folder)
 
 
 @pytest.fixture
@@ -48,8 +78,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=list(STORES))
-async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
-    opener = OpenStore(STORES[request.param], tmp_path)
+def store_kind(request: pytest.FixtureRequest) -> StoreKind:
+    return STORES[request.param]
+
+
+@pytest.fixture
+async def open_store(store_kind: StoreKind, tmp_path: Path) -> AsyncIterator[OpenStore]:
+    opener = OpenStore(store_kind, tmp_path)
     yield opener
     await opener.aclose()
 
@@ -57,3 +92,11 @@ async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 @pytest.fixture
 async def store(open_store: OpenStore) -> SessionStore:
     return await open_store()
+
+
+@pytest.fixture(params=[name for name, kind in STORES.items() if kind.environment is not None])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    """Where several processes can have a store in common."""
+    place = Place(STORES[request.param], tmp_path)
+    yield place
+    await place.kind.drop(place.folder)

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import httpx
 
+from tests.store_kind import Place
+
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30
 _POLL_SECONDS = 0.02
@@ -37,13 +39,14 @@ class Server(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, workers: int = 1) -> AsyncIterator[Server]:
-    """Serve the SQLite file in this folder; whatever is left of it at the end is killed."""
-    with (folder / "server.log").open("ab") as log:
+async def serving(place: Place, *, workers: int = 1) -> AsyncIterator[Server]:
+    """Serve the store at this place; whatever is left of the service at the end is killed."""
+    path = place.folder / "server.log"
+    with path.open("ab") as log:
         start = log.tell()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "app", "--port", "0", "--workers", str(workers)),
-            env=_environment() | {"CHATFOLD_STORE": f"sqlite:///{folder}/chatfold.db"},
+            env=_environment() | place.environment,
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
@@ -51,11 +54,11 @@ async def serving(folder: Path, *, workers: int = 1) -> AsyncIterator[Server]:
             start_new_session=True,
         )
     try:
-        url = await _ready(process, folder / "server.log", start)
-        yield Server(process, url, folder / "server.log")
+        url = await _ready(process, path, start)
+        yield Server(process, url, path)
     finally:
         if process.returncode is None:
-            await Server(process, "", folder / "server.log").kill()
+            await Server(process, "", path).kill()
 
 
 def _environment() -> dict[str, str]:

@@ -1,33 +1,29 @@
-"""Every store there is: how tests open it, and how they wait until it has nothing left to do."""
+"""Every store there is, or those on the servers that a run is about."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
 from pathlib import Path
-from typing import NamedTuple
 
 import apsw
 
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
+from tests.engines.building import RECIPES
+from tests.mongo.kinds import SMALL_SEGMENT_BYTES, in_memory, on_engine, on_server
+from tests.store_kind import StoreKind
+
+ENGINES_VARIABLE = "CHATFOLD_TEST_ENGINES"
+"""Names of stores, separated by commas: the tests of stores run on these only."""
+SERVER_VARIABLE = "CHATFOLD_TEST_MONGODB_URI"
+"""A MongoDB server: the tests of stores run on it only."""
 
 _DEADLINE_SECONDS = 20
-
-
-class StoreKind(NamedTuple):
-    """One kind of store, kept in a folder of its own."""
-
-    open: Callable[[Path], Awaitable[SessionStore]]
-    settle: Callable[[Path], Awaitable[None]]
-    """Return when the store has done what it leaves for later: indexing, sweeping up."""
+_SMALL = "-small-segments"
 
 
 async def open_memory(_folder: Path) -> SessionStore:
     return MemoryStore()
-
-
-async def settle_memory(_folder: Path) -> None:
-    """It leaves nothing for later."""
 
 
 async def open_sqlite(folder: Path) -> SessionStore:
@@ -46,7 +42,38 @@ async def settle_sqlite(folder: Path) -> None:
         connection.close()
 
 
-STORES = {
-    "memory": StoreKind(open_memory, settle_memory),
-    "sqlite": StoreKind(open_sqlite, settle_sqlite),
+def sqlite_environment(folder: Path) -> dict[str, str]:
+    return {"CHATFOLD_STORE": f"sqlite:///{folder}/chatfold.db"}
+
+
+SQLITE = StoreKind(open_sqlite, settle_sqlite, environment=sqlite_environment)
+
+_WITHOUT_SERVER = {
+    "memory": StoreKind(open_memory),
+    "sqlite": SQLITE,
+    "mongomock": in_memory(),
+    "mongomock" + _SMALL: in_memory(segment_bytes=SMALL_SEGMENT_BYTES),
 }
+_ON_ENGINES = {engine: on_engine(engine) for engine in RECIPES} | {
+    engine + _SMALL: on_engine(engine, segment_bytes=SMALL_SEGMENT_BYTES) for engine in RECIPES
+}
+
+
+def _stores_of_this_run() -> dict[str, StoreKind]:
+    if uri := os.environ.get(SERVER_VARIABLE):
+        return {
+            "mongodb": on_server(lambda: uri),
+            "mongodb" + _SMALL: on_server(lambda: uri, segment_bytes=SMALL_SEGMENT_BYTES),
+        }
+    if names := os.environ.get(ENGINES_VARIABLE):
+        return {name: (_WITHOUT_SERVER | _ON_ENGINES)[name] for name in names.split(",")}
+    return _WITHOUT_SERVER
+
+
+STORES = _stores_of_this_run()
+STORES_BEHIND_DOORS = [name for name in STORES if not name.endswith(_SMALL)]
+"""The same without small segments: what lies behind the port is nothing that a door could see."""
+IS_CHOSEN = STORES is not _WITHOUT_SERVER
+"""Whether the run is about these stores only, and tests that have no store are left out."""
+ENGINES = [name for name in STORES if name in RECIPES]
+"""Those that this run may start, and kill."""

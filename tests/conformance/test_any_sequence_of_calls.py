@@ -43,7 +43,8 @@ from app.store.port import (
 )
 from tests.factories import make_new_session
 from tests.fake_clock import instant
-from tests.stores import STORES, StoreKind
+from tests.store_kind import StoreKind
+from tests.stores import STORES
 from tests.strategies import (
     free_json,
     header_changes,
@@ -349,6 +350,7 @@ class Comparison(RuleBasedStateMachine):
             self.both(lambda store: store.list_keys())
         finally:
             self.loop.run_until_complete(self.store.aclose())
+            self.loop.run_until_complete(dropped(self.kind, self.own_folder))
             self.loop.close()
 
     def id_at(self, key: SessionKey, place: int) -> str:
@@ -391,6 +393,10 @@ async def settled(kind: StoreKind, folder: Path) -> None:
     await kind.settle(folder)
 
 
+async def dropped(kind: StoreKind, folder: Path) -> None:
+    await kind.drop(folder)
+
+
 async def outcome(call: Callable[[SessionStore], Awaitable[Any]], store: SessionStore) -> Any:
     try:
         return await call(store)
@@ -429,10 +435,12 @@ def ordered(encoded: bytes) -> str:
     return json.dumps(json.loads(encoded), sort_keys=True)
 
 
-@pytest.mark.parametrize("name", [name for name in STORES if name != "memory"])
-def test_any_sequence_of_calls_ends_as_in_the_memory_store(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("store_kind", [name for name in STORES if name != "memory"], indirect=True)
+def test_any_sequence_of_calls_ends_as_in_the_memory_store(
+    store_kind: StoreKind, tmp_path: Path
+) -> None:
     class OneKind(Comparison):
-        kind = STORES[name]
+        kind = store_kind
         folder = tmp_path
 
     run_state_machine_as_test(

@@ -132,12 +132,12 @@ async def test_a_batch_of_a_thousand_is_stored_and_one_more_is_refused(
 
 async def test_known_messages_count_in_a_batch_too(store: SessionStore) -> None:
     await store.insert(make_new_session(messages=make_messages(1001)))
-    before = await state_of(store, KEY)
+    before = await store.read(KEY)
 
     with pytest.raises(LimitExceededError):
         await store.append(KEY, make_messages(1001), at=START)
 
-    assert await state_of(store, KEY) == before
+    assert await store.read(KEY) == before
 
 
 async def test_a_header_at_the_limit_is_stored(store: SessionStore) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,20 +19,21 @@ from tests.laws.writing import (
     kill_while_writing,
 )
 from tests.serving import Server, serving
+from tests.store_kind import Place
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_what_was_acknowledged_is_there_after_every_process_was_killed(
-    tmp_path: Path, workers: int
+    place: Place, workers: int
 ) -> None:
     writing = Writing()
-    async with serving(tmp_path, workers=workers) as server:
+    async with serving(place, workers=workers) as server:
         await create(server)
         await kill_while_writing(server, writing, enough=200)
     assert len(writing.seqs) >= 200
     assert writing.unacknowledged
 
-    async with serving(tmp_path, workers=workers) as server:
+    async with serving(place, workers=workers) as server:
         writing.assert_all_there_once(await document_of(server))
         async with client_of(server) as client:
             for text in [*writing.unacknowledged, *list(writing.seqs)[-20:]]:
@@ -46,7 +46,7 @@ async def test_what_was_acknowledged_is_there_after_every_process_was_killed(
         assert len(retried["messages"]) == len(writing.seqs)
 
 
-async def test_writers_lose_nothing_where_a_worker_is_killed_and_replaced(tmp_path: Path) -> None:
+async def test_writers_lose_nothing_where_a_worker_is_killed_and_replaced(place: Place) -> None:
     writing = Writing()
 
     async def write(server: Server, name: str) -> None:
@@ -63,7 +63,7 @@ async def test_writers_lose_nothing_where_a_worker_is_killed_and_replaced(tmp_pa
                 writing.acknowledged_enough.set()
         await client.aclose()
 
-    async with serving(tmp_path, workers=2) as server:
+    async with serving(place, workers=2) as server:
         await create(server)
         writers = [
             asyncio.create_task(write(server, f"{'id' if n % 2 else 'key'}{n}"))
@@ -79,8 +79,8 @@ async def test_writers_lose_nothing_where_a_worker_is_killed_and_replaced(tmp_pa
     assert len(document["messages"]) == WRITERS * 30
 
 
-async def test_edits_deletions_and_headers_survive_too(tmp_path: Path) -> None:
-    async with serving(tmp_path) as server, client_of(server) as client:
+async def test_edits_deletions_and_headers_survive_too(place: Place) -> None:
+    async with serving(place) as server, client_of(server) as client:
         await create(server)
         batch = [{"id": f"m{n}", "content": f"text {n}"} for n in range(200)]
         steps = [
@@ -95,7 +95,7 @@ async def test_edits_deletions_and_headers_survive_too(tmp_path: Path) -> None:
         before = (await client.get(f"{SESSIONS}/s")).content
         await server.kill()
 
-    async with serving(tmp_path) as server, client_of(server) as client:
+    async with serving(place) as server, client_of(server) as client:
         after = (await client.get(f"{SESSIONS}/s")).content
         history = (await client.get(f"{MESSAGES}/m7/history")).json()["items"]
         found = (await client.get("/api/chat/search", params={"q": "edited"})).json()["items"]

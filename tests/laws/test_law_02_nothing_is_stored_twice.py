@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ import httpx
 import pytest
 
 from tests.serving import Server, serving
+from tests.store_kind import Place
 
 SESSIONS = "/api/chat/sessions"
 MESSAGES = "/api/chat/sessions/s/messages"
@@ -40,8 +40,8 @@ async def send_and_cut(server: Server, request: bytes, *, sent_bytes: int) -> No
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with serving(tmp_path) as server:
+async def server(place: Place) -> AsyncIterator[Server]:
+    async with serving(place) as server:
         yield server
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from app.cli.main import run
 from app.domain.identity import SessionKey
-from app.store.sqlite.store import SQLiteStore
+from tests.store_kind import Place
+from tests.stores import SQLITE
 
 
 def old_message(**changes: Any) -> dict[str, Any]:
@@ -56,16 +57,12 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "store" / "chatfold.db"
-
-
 class Command:
     """The command line on one source and one store."""
 
-    def __init__(self, source: Path, database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self._options = [str(source), "--store", f"sqlite:///{database}", "--json"]
+    def __init__(self, source: Path, place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+        url = place.environment["CHATFOLD_STORE"]
+        self._options = [str(source), "--store", url, "--json"]
         self._capsys = capsys
 
     def __call__(self, name: str) -> tuple[int, dict[str, Any]]:
@@ -78,15 +75,15 @@ class Command:
 
 
 @pytest.fixture
-def command(source: Path, database: Path, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(source, database, capsys)
+def command(source: Path, place: Place, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(source, place, capsys)
 
 
-def read_back(database: Path) -> dict[SessionKey, list[tuple[str, str]]]:
+def read_back(place: Place) -> dict[SessionKey, list[tuple[str, str]]]:
     """Ids and texts of every session in the store."""
 
     async def read() -> dict[SessionKey, list[tuple[str, str]]]:
-        store = await SQLiteStore.open(database)
+        store = await place.open()
         try:
             return {
                 key: [(m.id, m.content) for m in (await store.read(key)).messages()]
@@ -109,11 +106,11 @@ FOLDED = {
 
 
 def test_every_record_is_accounted_for_and_every_text_is_kept(
-    command: Command, source: Path, database: Path
+    command: Command, source: Path, place: Place
 ) -> None:
     before = source.read_bytes()
     planned_status, planned = command("plan")
-    assert not database.exists()
+    assert read_back(place) == {}
 
     status, report = command("run")
 
@@ -126,26 +123,33 @@ def test_every_record_is_accounted_for_and_every_text_is_kept(
         "malformed_json": 1,
         "missing_session_id": 1,
     }
-    assert read_back(database) == FOLDED
+    assert read_back(place) == FOLDED
     assert source.read_bytes() == before
 
 
-def test_a_second_run_changes_nothing(command: Command, database: Path) -> None:
+def test_a_second_run_changes_nothing(command: Command, place: Place) -> None:
     command("run")
 
     _, report = command("run")
 
     assert report["messages_added"] == 0
-    assert read_back(database) == FOLDED
+    assert read_back(place) == FOLDED
 
 
-def test_verify_passes_the_whole_and_names_what_is_missing(
-    command: Command, database: Path
-) -> None:
+def test_verify_passes_the_whole(command: Command) -> None:
     command("run")
+
     status, report = command("verify")
+
     assert (status, report["sessions_equal"], report["differences"]) == (0, 2, {})
-    connection = apsw.Connection(str(database))
+
+
+def test_verify_names_what_is_missing(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = Command(source, Place(SQLITE, tmp_path), capsys)
+    command("run")
+    connection = apsw.Connection(str(tmp_path / "chatfold.db"))
     connection.execute("DELETE FROM session WHERE id = 's/2'")
     connection.close()
 

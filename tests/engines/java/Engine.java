@@ -43,11 +43,23 @@ public final class Engine {
 
         @Override
         public Document handleMessage(MongoMessage message) {
+            String command = message.getDocument().keySet().iterator().next();
+            if (command.equals("hello")) {
+                return super.handleMessage(asItWasCalledBefore(message));
+            }
             Document answer = super.handleMessage(message);
-            if (WRITES.contains(message.getDocument().keySet().iterator().next())) {
+            if (WRITES.contains(command)) {
                 commit();
             }
             return answer;
+        }
+
+        /** The server knows {@code hello} only by the name that it had until MongoDB 4.4. */
+        private static MongoMessage asItWasCalledBefore(MongoMessage message) {
+            Document renamed = new Document("isMaster", 1);
+            renamed.putAll(message.getDocument());
+            renamed.remove("hello");
+            return new MongoMessage(message.getChannel(), message.getHeader(), renamed);
         }
     }
 

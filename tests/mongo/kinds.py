@@ -1,0 +1,76 @@
+"""MongoDB stores for the tests: in memory, on an engine of ours, on a server that is given."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from pymongo import AsyncMongoClient
+
+from app.store.mongo.store import MongoStore
+from app.store.port import SessionStore
+from tests.engines.running import url_of
+from tests.mongo.facade import Document, database_in_memory
+from tests.store_kind import StoreKind
+
+SMALL_SEGMENT_BYTES = 2048
+"""So few that ordinary tests seal, and read what is sealed."""
+_DEFAULT_SEGMENT_BYTES = 256 * 1024
+
+_OPTIONS = {
+    # It reads a document, changes it and writes it back without a lock: two writers at once lose
+    # what one of them wrote. A single connection lets them in one by one.
+    "ferretdb": "maxPoolSize=1",
+    "java": "",
+}
+
+_OF_THIS_RUN = secrets.token_hex(4)
+
+
+def in_memory(*, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
+    """On mongomock, a database per folder; no other process can reach it."""
+    database = cache(lambda _folder: database_in_memory())
+
+    async def open_(folder: Path) -> SessionStore:
+        return await MongoStore.over(database(folder), segment_bytes=segment_bytes)
+
+    return StoreKind(open_)
+
+
+def on_engine(name: str, *, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
+    """On an engine of this test process, started when a store is first opened."""
+    return on_server(lambda: with_options(name, url_of(name)), segment_bytes=segment_bytes)
+
+
+def with_options(name: str, url: str) -> str:
+    """The URL of a running engine, with what its client must be told."""
+    return f"{url}?{_OPTIONS[name]}"
+
+
+def on_server(
+    server: Callable[[], str], *, segment_bytes: int = _DEFAULT_SEGMENT_BYTES
+) -> StoreKind:
+    """On the server at a URL, with a database per folder that is dropped in the end."""
+
+    def url(folder: Path) -> str:
+        parts = urlsplit(server())
+        return urlunsplit(parts._replace(path=f"/{_database_name(folder)}"))
+
+    async def open_(folder: Path) -> SessionStore:
+        return await MongoStore.open(url(folder), segment_bytes=segment_bytes)
+
+    async def drop(folder: Path) -> None:
+        async with AsyncMongoClient[Document](server()) as client:
+            await client.drop_database(_database_name(folder))
+
+    def environment(folder: Path) -> dict[str, str]:
+        return {"CHATFOLD_STORE": url(folder), "CHATFOLD_SEGMENT_BYTES": str(segment_bytes)}
+
+    return StoreKind(open_, drop=drop, environment=environment)
+
+
+def _database_name(folder: Path) -> str:
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()
+    return f"chatfold-test-{_OF_THIS_RUN}-{digest[:16]}"
