@@ -6,6 +6,7 @@ import pytest
 from httpx import AsyncClient, Response
 
 from app.store.memory import MemoryStore
+from app.store.port import SessionStore
 from tests.api.auth.credentials import jwt_settings, settings
 from tests.api.serving import client_of
 from tests.fake_clock import FakeClock
@@ -56,7 +57,7 @@ async def test_answers_to_those_who_are_not_let_in_announce_it_too(clock: FakeCl
 
 
 async def test_answers_of_a_failing_service_announce_it_too(
-    client: AsyncClient, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    client: AsyncClient, store: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "list_recent_messages", None)  # calling it is a mistake of ours
 
@@ -84,7 +85,7 @@ async def test_the_canonical_door_announces_nothing(client: AsyncClient) -> None
 
 
 async def test_after_the_sunset_the_door_is_gone_with_a_pointer(
-    client: AsyncClient, store: MemoryStore, clock: FakeClock
+    client: AsyncClient, store: SessionStore, clock: FakeClock
 ) -> None:
     clock.set_to(SUNSET)
 

@@ -7,13 +7,13 @@ from httpx import AsyncClient, Response
 
 from app.domain.identity import SessionKey
 from app.domain.message import MessageType
-from app.store.memory import MemoryStore
+from app.store.port import SessionStore
 from tests.factories import ADA, BOB, KEY, make_message, make_messages, make_new_session
 from tests.fake_clock import instant
 
 
 async def test_a_history_is_a_bare_array_of_flat_messages(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     question = make_message("q", "why?\0 \U0001f600", metadata={"$a.b": 2**70})
     answer = make_message(
@@ -68,7 +68,7 @@ async def test_a_history_is_a_bare_array_of_flat_messages(
     ],
 )
 async def test_limit_and_offset_count_from_the_newest_end(
-    client: AsyncClient, store: MemoryStore, window: str, expected: list[str]
+    client: AsyncClient, store: SessionStore, window: str, expected: list[str]
 ) -> None:
     await store.insert(make_new_session(messages=make_messages(5)))
 
@@ -80,7 +80,7 @@ async def test_limit_and_offset_count_from_the_newest_end(
 
 
 async def test_tombstones_are_left_out_and_not_counted(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     await store.insert(make_new_session(messages=make_messages(6)))
     for deleted in ("m5", "m3", "m0"):
@@ -96,7 +96,7 @@ async def test_tombstones_are_left_out_and_not_counted(
 
 
 async def test_a_hundred_are_answered_where_no_limit_is_named_and_a_thousand_at_most(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     await store.insert(make_new_session(messages=make_messages(1205)))
     await store.delete_message(KEY, "m1200", instant(1))
@@ -112,7 +112,7 @@ async def test_a_hundred_are_answered_where_no_limit_is_named_and_a_thousand_at_
 
 
 async def test_without_a_session_all_of_the_users_messages_come_by_date(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     for session_id, offsets in (("b", (0, 3)), ("a", (1, 3))):
         messages = [
@@ -133,7 +133,7 @@ async def test_without_a_session_all_of_the_users_messages_come_by_date(
     ]
 
 
-async def test_an_empty_session_id_is_none(client: AsyncClient, store: MemoryStore) -> None:
+async def test_an_empty_session_id_is_none(client: AsyncClient, store: SessionStore) -> None:
     await store.insert(make_new_session(messages=make_messages(1)))
 
     response = await client.get("/api/chat/history?user_id=ada&session_id=")
@@ -149,7 +149,7 @@ async def test_a_user_without_messages_has_an_empty_history(client: AsyncClient)
 
 @pytest.mark.parametrize("session_id", ["unknown", "foreign"])
 async def test_an_unknown_or_foreign_session_is_not_found(
-    client: AsyncClient, store: MemoryStore, session_id: str
+    client: AsyncClient, store: SessionStore, session_id: str
 ) -> None:
     await store.insert(make_new_session(SessionKey(BOB, "foreign"), messages=make_messages(1)))
 
@@ -160,7 +160,7 @@ async def test_an_unknown_or_foreign_session_is_not_found(
 
 
 async def test_without_a_user_the_single_owner_of_the_session_is_meant(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     await store.insert(make_new_session(messages=make_messages(1)))
 
@@ -172,7 +172,7 @@ async def test_without_a_user_the_single_owner_of_the_session_is_meant(
 
 @pytest.mark.parametrize("query", ["", "?session_id=session"])
 async def test_a_request_that_could_mean_several_users_is_asked_back(
-    client: AsyncClient, store: MemoryStore, query: str
+    client: AsyncClient, store: SessionStore, query: str
 ) -> None:
     for user_id in (ADA, BOB):
         await store.insert(make_new_session(SessionKey(user_id, "session")))
@@ -202,7 +202,7 @@ async def test_what_cannot_be_read_is_a_problem_that_points_at_it(
     assert [fault["pointer"] for fault in response.json()["errors"]] == [pointer]
 
 
-async def test_any_session_id_can_be_asked_for(client: AsyncClient, store: MemoryStore) -> None:
+async def test_any_session_id_can_be_asked_for(client: AsyncClient, store: SessionStore) -> None:
     for session_id in ("a/b", "..", "~x", "100%", "日本 語"):
         await store.insert(
             make_new_session(SessionKey(ADA, session_id), messages=[make_message(session_id)])

@@ -7,17 +7,17 @@ import pytest
 from httpx import AsyncClient
 
 from app.domain.identity import SessionKey
-from app.store.memory import MemoryStore
-from app.store.port import MessageWindow
-from app.store.port import SessionStore as Store
+from app.store.port import MessageWindow, SessionStore
 from tests.api.auth.credentials import settings
 from tests.api.serving import client_of
+from tests.conftest import OpenStore
 from tests.factories import ADA, BOB, KEY, make_messages, make_new_session
 from tests.fake_clock import FakeClock
-from tests.stores import STORES
 
 
-async def test_the_stored_message_is_answered_flat(client: AsyncClient, store: MemoryStore) -> None:
+async def test_the_stored_message_is_answered_flat(
+    client: AsyncClient, store: SessionStore
+) -> None:
     await store.insert(make_new_session(messages=make_messages(1)))
 
     response = await client.post(
@@ -66,7 +66,7 @@ async def test_the_least_that_old_clients_send_is_enough(client: AsyncClient) ->
 
 
 async def test_each_message_without_a_session_has_a_session_of_its_own(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     first = await client.post("/api/chat/message?user_id=ada", json={"content": "one"})
     second = await client.post("/api/chat/message?user_id=ada", json={"content": "one"})
@@ -137,7 +137,7 @@ async def test_dates_are_understood_as_they_were_meant(
     ],
 )
 async def test_what_cannot_be_kept_is_refused_and_nothing_is_stored(
-    client: AsyncClient, store: MemoryStore, changed: dict[str, Any], pointer: str
+    client: AsyncClient, store: SessionStore, changed: dict[str, Any], pointer: str
 ) -> None:
     body = {"content": "why?", "user_id": "ada", "session_id": "session", **changed}
 
@@ -166,7 +166,7 @@ async def test_what_cannot_be_kept_is_refused_and_nothing_is_stored(
     ],
 )
 async def test_a_broken_body_is_a_problem_and_nothing_is_stored(
-    client: AsyncClient, store: MemoryStore, body: bytes, status: int
+    client: AsyncClient, store: SessionStore, body: bytes, status: int
 ) -> None:
     response = await client.post(
         "/api/chat/message?user_id=ada",
@@ -181,7 +181,7 @@ async def test_a_broken_body_is_a_problem_and_nothing_is_stored(
 
 
 async def test_the_same_id_again_gives_the_stored_message(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     body = {"id": "q", "session_id": "session", "user_id": "ada", "content": "why?"}
     first = await client.post("/api/chat/message", json=body)
@@ -193,7 +193,7 @@ async def test_the_same_id_again_gives_the_stored_message(
 
 
 async def test_the_same_id_again_finds_the_session_that_it_made(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     body = {"id": "q", "user_id": "ada", "content": "why?"}
     first = await client.post("/api/chat/message", json=body)
@@ -206,7 +206,7 @@ async def test_the_same_id_again_finds_the_session_that_it_made(
 
 @pytest.mark.parametrize("session", [{"session_id": "session"}, {}])
 async def test_the_same_idempotency_key_again_gives_the_stored_message(
-    client: AsyncClient, store: MemoryStore, session: dict[str, str]
+    client: AsyncClient, store: SessionStore, session: dict[str, str]
 ) -> None:
     body = {"user_id": "ada", "content": "why?", **session}
     key = {"Idempotency-Key": "try-1"}
@@ -220,7 +220,7 @@ async def test_the_same_idempotency_key_again_gives_the_stored_message(
 
 
 async def test_a_key_that_both_doors_have_seen_stores_one_message(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     await store.insert(make_new_session())
     body = {"content": "why?", "user_id": "ada"}
@@ -253,7 +253,7 @@ async def test_the_same_id_with_another_content_is_refused(
 
 
 async def test_a_name_that_only_others_have_is_a_new_session_of_the_user(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     await store.insert(make_new_session(SessionKey(BOB, "session"), messages=make_messages(2)))
     before = (await store.read(SessionKey(BOB, "session"))).to_json()
@@ -269,7 +269,7 @@ async def test_a_name_that_only_others_have_is_a_new_session_of_the_user(
 
 
 async def test_without_a_user_a_message_goes_to_the_single_owner(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     await store.insert(make_new_session())
 
@@ -282,7 +282,7 @@ async def test_without_a_user_a_message_goes_to_the_single_owner(
 
 
 async def test_without_a_user_a_name_of_several_owners_is_asked_back(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     for user_id in (ADA, BOB):
         await store.insert(make_new_session(SessionKey(user_id, "session")))
@@ -306,7 +306,7 @@ async def test_without_a_user_a_new_session_is_anonymous(
 
 
 async def test_a_body_that_names_another_user_than_the_request_is_refused(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     response = await client.post(
         "/api/chat/message?user_id=ada", json={"content": "why?", "user_id": "bob"}
@@ -317,7 +317,7 @@ async def test_a_body_that_names_another_user_than_the_request_is_refused(
 
 
 async def test_a_message_beyond_the_limit_is_refused(
-    client: AsyncClient, store: MemoryStore
+    client: AsyncClient, store: SessionStore
 ) -> None:
     body = {"content": "x" * (8 * 1024 * 1024), "user_id": "ada"}
 
@@ -328,11 +328,10 @@ async def test_a_message_beyond_the_limit_is_refused(
     assert await store.list_keys() == []
 
 
-@pytest.mark.parametrize("kind", list(STORES))
 async def test_messages_that_make_their_session_at_once_are_all_there(
-    kind: str, tmp_path: Any, clock: FakeClock
+    open_store: OpenStore, clock: FakeClock
 ) -> None:
-    store: Store = await STORES[kind].open(tmp_path)
+    store = await open_store()
 
     async with client_of(settings(), store, clock) as client:
         answers = await asyncio.gather(
@@ -349,4 +348,3 @@ async def test_messages_that_make_their_session_at_once_are_all_there(
     assert (await store.read(KEY)).header().message_count == 20
     contents = {message.content for message in (await store.read(KEY)).messages()}
     assert contents == {f"{number}" for number in range(20)}
-    await store.aclose()
