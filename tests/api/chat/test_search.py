@@ -35,6 +35,7 @@ async def test_a_hit_says_where_it_was_found(ada: httpx.AsyncClient, clock: Fake
             }
         ],
         "next_cursor": None,
+        "sessions_left_out": 0,
     }
 
 
@@ -109,7 +110,7 @@ async def test_nothing_of_another_user_is_found(
 
     answer = await bob.get(SEARCH, params={"q": "secret"})
 
-    assert answer.json() == {"items": [], "next_cursor": None}
+    assert answer.json() == {"items": [], "next_cursor": None, "sessions_left_out": 0}
 
 
 @pytest.mark.parametrize(
