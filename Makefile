@@ -44,7 +44,7 @@ test: $(VENV)/.ready-dev ## every test
 # The tests of stores, on servers that are fetched and built once, into .cache/engines.
 test-mongo: $(VENV)/.ready-dev ## the tests of stores on FerretDB and mongo-java-server (needs Go and a JDK with Maven)
 	@$(BIN)/python -m tests.engines.building
-	CHATFOLD_TEST_ENGINES=ferretdb,java $(BIN)/pytest -q -n auto
+	CHATFOLD_TEST_ENGINES=ferretdb,java $(BIN)/pytest -q -n auto --ignore tests/soak
 
 check: lint types contracts test ## lint, types, import contracts, tests
 

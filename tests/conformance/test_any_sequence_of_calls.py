@@ -44,7 +44,7 @@ from app.store.port import (
 from tests.factories import make_new_session
 from tests.fake_clock import instant
 from tests.store_kind import StoreKind
-from tests.stores import STORES
+from tests.stores import ENGINES, STORES
 from tests.strategies import (
     free_json,
     header_changes,
@@ -444,5 +444,8 @@ def test_any_sequence_of_calls_ends_as_in_the_memory_store(
         folder = tmp_path
 
     run_state_machine_as_test(
-        OneKind, settings=settings(max_examples=45, stateful_step_count=30, deadline=None)
+        OneKind,
+        settings=settings(
+            max_examples=10 if ENGINES else 45, stateful_step_count=30, deadline=None
+        ),
     )

@@ -28,6 +28,7 @@ class Lack(NamedTuple):
 _LAW_1 = "tests/laws/test_law_01_nothing_acknowledged_is_lost.py"
 _LISTS = "tests/conformance/test_list_sessions.py"
 _KEYS = "tests/conformance/test_list_keys.py"
+_CORPORA = "tests/copying/test_corpora.py"
 _LONG = "tests/conformance/test_long_sessions.py"
 
 LACKS = (
@@ -71,6 +72,7 @@ LACKS = (
         "Filters by an index: all but `{_id: …}` alone reads the whole collection, "
         "and `explain` always says `SCAN`",
         "Nothing: for little data only. That queries use their indexes is not tested here",
+        (f"{_CORPORA}::test_all_dialogs_are_the_same_there_and_back",),
     ),
     Lack(
         "ferretdb",
@@ -95,8 +97,9 @@ LACKS = (
     ),
     Lack(
         "java",
-        "`hello` by this name, wire versions above 8, and `j: true` without a delay",
-        "Our start of it (`tests/engines/java`) gives it all three",
+        "`hello` by this name, wire versions above 8, `j: true` without a delay, whole documents to "
+        "readers while a writer changes them",
+        "Our start of it (`tests/engines/java`) gives it all four",
     ),
     Lack(
         "java",
@@ -117,6 +120,12 @@ LACKS = (
         "mongomock",
         "Commands but for `ping`, `hello` and `buildInfo`; `$text`; `explain`; limits of size",
         "What needs them is tested on the engines, or on a server that is given",
+    ),
+    Lack(
+        "mongomock",
+        "Indexes: every read looks at every document",
+        "Thousands of sessions are tested on the engines",
+        (f"{_CORPORA}::test_all_dialogs_are_the_same_there_and_back",),
     ),
 )
 

@@ -7,6 +7,9 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
  * mongo-java-server with its data in a file, as the tests start it: {@code Engine FOLDER}.
@@ -29,12 +32,18 @@ public final class Engine {
         }
     }
 
-    /** Keeps its word on {@code j: true}: left alone, the file is up to a second behind the answers. */
-    private static final class JournaledBackend extends H2Backend {
+    /**
+     * Keeps what MongoDB promises: {@code j: true}, where left alone the file is up to a second behind
+     * the answers; and whole documents, where left alone an answer is sent while the next update
+     * changes what it holds, field by field.
+     */
+    private static final class TrueBackend extends H2Backend {
         private static final Set<String> WRITES =
                 Set.of("insert", "update", "delete", "findAndModify", "createIndexes", "dropDatabase");
 
-        JournaledBackend(String file) {
+        private final ReadWriteLock lock = new ReentrantReadWriteLock();
+
+        TrueBackend(String file) {
             super(file);
             // Else every version of the last 45 seconds is kept, and a pushed message is a new version
             // of its whole document.
@@ -47,11 +56,18 @@ public final class Engine {
             if (command.equals("hello")) {
                 return super.handleMessage(asItWasCalledBefore(message));
             }
-            Document answer = super.handleMessage(message);
-            if (WRITES.contains(command)) {
-                commit();
+            boolean isWrite = WRITES.contains(command);
+            Lock held = isWrite ? lock.writeLock() : lock.readLock();
+            held.lock();
+            try {
+                Document answer = super.handleMessage(message).cloneDeeply();
+                if (isWrite) {
+                    commit();
+                }
+                return answer;
+            } finally {
+                held.unlock();
             }
-            return answer;
         }
 
         /** The server knows {@code hello} only by the name that it had until MongoDB 4.4. */
@@ -64,7 +80,7 @@ public final class Engine {
     }
 
     public static void main(String[] arguments) throws IOException {
-        H2Backend backend = new JournaledBackend(arguments[0] + "/data.h2");
+        H2Backend backend = new TrueBackend(arguments[0] + "/data.h2");
         backend.version(new CurrentVersion());
         MongoServer server = new MongoServer(backend);
         server.bind("127.0.0.1", 0);
