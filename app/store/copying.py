@@ -121,6 +121,8 @@ class _Copying:
 
     async def _follow_deletion(self, key: SessionKey) -> Finding | None:
         """Delete what the source has deleted since it was copied."""
+        if await self._source.store.find_version(key) is not None:
+            return None  # made after its keys were listed; the next copy brings it
         header = await self._target.header(key)
         deleted_at = await find_end(self._source.store, header)
         if deleted_at is None or not await self._remove(header, deleted_at):

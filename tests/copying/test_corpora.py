@@ -10,8 +10,9 @@ from app.store.copying import copy_store
 from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
 from tests.migrations.corpora import FoldedCorpus, folded_corpus, needs_corpora
+from tests.stores import STORES_BEHIND_DOORS
 
-pytestmark = [*needs_corpora, pytest.mark.timeout(900)]
+pytestmark = [*needs_corpora, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
@@ -32,24 +33,44 @@ async def export_of(store: SessionStore) -> tuple[int, str]:
     return count, hashed.hexdigest()
 
 
-async def test_dialogs_are_the_same_there_and_back(
+async def test_some_dialogs_are_the_same_there_and_back(
+    dialogs: FoldedCorpus, store: SessionStore, tmp_path: Path
+) -> None:
+    folded = await SQLiteStore.open(dialogs.file)
+    some = await SQLiteStore.open(tmp_path / "some.db")
+    for key in await folded.list_keys(limit=100):
+        await some.put_image(await folded.read_image(key))
+    await folded.aclose()
+
+    await assert_same_there_and_back(some, store, tmp_path, sessions=100, messages=2024)
+
+
+@pytest.mark.parametrize("store_kind", STORES_BEHIND_DOORS, indirect=True)
+async def test_all_dialogs_are_the_same_there_and_back(
     dialogs: FoldedCorpus, store: SessionStore, tmp_path: Path
 ) -> None:
     source = await SQLiteStore.open(dialogs.file)
-    back = await SQLiteStore.open(tmp_path / "back.db", new_secret=store.marking_secret)
+
+    await assert_same_there_and_back(source, store, tmp_path, sessions=8677, messages=120_746)
+
+
+async def assert_same_there_and_back(
+    source: SessionStore, store: SessionStore, folder: Path, *, sessions: int, messages: int
+) -> None:
+    back = await SQLiteStore.open(folder / "back.db", new_secret=store.marking_secret)
 
     there = await copy_store(source, store)
     again = await copy_store(store, back)
 
     # What a busy server has stored before it could say so is found present.
-    assert (there.stored + there.present, there.left.counts) == (8677, {})
-    assert (again.stored, again.messages, again.left.counts) == (8677, 120_746, {})
+    assert (there.stored + there.present, there.left.counts) == (sessions, {})
+    assert (again.stored, again.messages, again.left.counts) == (sessions, messages, {})
     exported = await export_of(source)
-    assert exported[0] == 8677
+    assert exported[0] == sessions
     assert await export_of(store) == exported
     assert await export_of(back) == exported
     compared = await compare_stores(source, back)
-    assert (compared.equal, compared.messages, compared.missing_marks) == (8677, 120_746, 0)
+    assert (compared.equal, compared.messages, compared.missing_marks) == (sessions, messages, 0)
     assert compared.differences.counts == {}
     await back.aclose()
     await source.aclose()
