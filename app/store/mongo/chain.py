@@ -18,7 +18,7 @@ from app.store.mongo.segments import message_key
 Places = dict[int, Document]
 """Messages by their places, in no order."""
 
-_LINKS = ("previous", "previous_until", "first_seq", "end_seq")
+_LINKS = ("previous", "previous_until", "first_seq", "end_seq", "forgotten_revision")
 _BODY: Document = dict.fromkeys((*_LINKS, "messages", "corrections"), 1)
 _OUTLINE: Document = dict.fromkeys((*_LINKS, "corrections.seq"), 1)
 
@@ -52,18 +52,20 @@ class Chain:
         Raises:
             HeadMovedError: the head is not the session's any more.
         """
-        if revision >= head.sealed_revision:
-            known = head.changes_until(revision)
+        if revision >= head.sealed_until:
+            # A seal without messages moves `sealed_revision` on, and no segment says anything new.
+            known = head.changes_until(max(revision, head.sealed_revision))
             return {
                 correction["seq"]: correction
                 for correction in head.corrections
                 if correction["change"] > known
             }
+        # Of what came before the last seal a part may be in the head still, and the changes of it
+        # in a segment.
         places: Places = {}
         with damage_named():
             found = await self._find(head, {"until_revision": {"$gt": revision}}, _BODY)
             on_chain = _on_chain(head, found, lambda one: one["previous_until"] <= revision)
-            _check_not_later(head, on_chain)
             for segment in on_chain:
                 for seq, message in enumerate(segment["messages"], segment["first_seq"]):
                     if max(message["revision"], message.get("changed_revision", 0)) > revision:
@@ -91,6 +93,7 @@ class Chain:
             bodies = {segment["_id"]: segment for segment in found}
             if len(bodies) != len(ids):
                 raise HeadMovedError
+            _check_not_later(head, found)
             return _composed(head, [bodies[id_] for id_ in ids], set(sealed).__contains__)
 
     async def find_places(self, head: Head, message_ids: Iterable[str]) -> dict[str, int]:
@@ -136,6 +139,25 @@ class Chain:
             found = await self._find(head, {}, {**dict.fromkeys(_LINKS, 1), **projection})
             return _on_chain(head, found, lambda segment: segment["previous"] is None)
 
+    async def under(self, user_id: str, generation: str, newest_segment: str) -> list[Document]:
+        """The segments under one, and the places of their past texts; for who removes them.
+
+        All of the generation where one of them is missing, so that what is damaged can go, too.
+        """
+        found = await self._segments.find(
+            {"user_id": user_id, "generation": generation}, {"previous": 1, "past_texts.seq": 1}
+        ).to_list()
+        by_id = {segment["_id"]: segment for segment in found}
+        under: list[Document] = []
+        link: str | None = newest_segment
+        while link is not None:
+            segment = by_id.pop(link, None)
+            if segment is None:
+                return found
+            under.append(segment)
+            link = segment.get("previous")
+        return under
+
     async def _find(self, head: Head, condition: Document, projection: Document) -> list[Document]:
         of_session = {"user_id": head.document["user_id"], "generation": head.generation}
         return await self._segments.find({**of_session, **condition}, projection).to_list()
@@ -156,6 +178,7 @@ def _on_chain(
         if is_last(segment):
             break
         link = segment["previous"]
+    _check_not_later(head, on_chain)
     on_chain.reverse()
     return on_chain
 
@@ -173,7 +196,6 @@ def _composed(
     head: Head, segments: Collection[Document], is_wanted: Callable[[int], bool]
 ) -> Places:
     """Messages of segments, each in its latest text."""
-    _check_not_later(head, segments)
     places: Places = {}
     corrections: list[Document] = []
     for segment in segments:
@@ -189,10 +211,8 @@ def _composed(
 
 def _check_not_later(head: Head, segments: Iterable[Document]) -> None:
     """A deleted text is overwritten where it is sealed; an older head does not know of it yet."""
-    for segment in segments:
-        for message in (*segment["messages"], *segment["corrections"]):
-            if message.get("changed_revision", 0) > head.revision:
-                raise HeadMovedError
+    if any(segment["forgotten_revision"] > head.revision for segment in segments):
+        raise HeadMovedError
 
 
 @contextmanager

@@ -91,9 +91,43 @@ class Chores:
 
         Wherever it is sealed, on the chain or not: in their own segments, in corrections and among
         past texts. To do it twice does no harm.
+
+        Raises:
+            HeadMovedError: the head is not the session's any more.
         """
+        of_session = {"user_id": head.document["user_id"], "generation": head.generation}
+        keys = [message_key(head.generation, id_) for id_ in message_ids]
+        tombstones = await self._tombstones(head)
+        if not {tombstone["id"] for tombstone in tombstones.values()}.issuperset(message_ids):
+            # One may have been sealed since it was deleted.
+            sealed = {**of_session, "message_keys": {"$in": keys}}
+            async for segment in self._segments.find(sealed):
+                for seq, message in enumerate(segment["messages"], segment["first_seq"]):
+                    if "deleted_at" in message and message["id"] in message_ids:
+                        tombstones[seq] = message
+        places = [seq for seq, one in tombstones.items() if one["id"] in message_ids]
+        touched = {
+            **of_session,
+            "$or": [
+                {"message_keys": {"$in": keys}},
+                {"corrections.seq": {"$in": places}},
+                {"past_texts.seq": {"$in": places}},
+            ],
+        }
+        async for segment in self._segments.find(touched):
+            found: Document | None = segment
+            while found is not None:
+                by_id = {**of_session, "_id": found["_id"]}
+                condition = {**by_id, "forgotten_revision": found["forgotten_revision"]}
+                members = {"$set": _forgotten(found, tombstones)}
+                if (await self._segments.update_one(condition, members)).matched_count:
+                    break
+                found = await self._segments.find_one(by_id)  # another deletion was faster
+
+    async def _tombstones(self, head: Head) -> dict[int, Document]:
+        """The deleted messages that the head or a correction tells of, by their places."""
         tombstones = {
-            correction["id"]: correction
+            correction["seq"]: correction
             for segment in await self._chain.on_chain(head, {"corrections": 1})
             for correction in segment["corrections"]
             if "deleted_at" in correction
@@ -102,26 +136,9 @@ class Chores:
         placed = [(correction["seq"], correction) for correction in head.corrections]
         for seq, message in (*placed, *head.placed()):
             if "deleted_at" in message:
-                tombstone = {name: value for name, value in message.items() if name != "change"}
-                tombstone |= {"seq": seq, "changed_revision": revision_of_change[message["change"]]}
-                tombstones[message["id"]] = tombstone
-        wanted = {id_: tombstones[id_] for id_ in message_ids if id_ in tombstones}
-        places = {tombstone["seq"] for tombstone in wanted.values()}
-        keys = [message_key(head.generation, id_) for id_ in wanted]
-        of_session = {"user_id": head.document["user_id"], "generation": head.generation}
-        touched = {
-            **of_session,
-            "$or": [
-                {"message_keys": {"$in": keys}},
-                {"corrections.seq": {"$in": list(places)}},
-                {"past_texts.seq": {"$in": list(places)}},
-            ],
-        }
-        async for segment in self._segments.find(touched):
-            members = _forgotten(segment, wanted, places)
-            await self._segments.update_one(
-                {"_id": segment["_id"], **of_session}, {"$set": members}
-            )
+                changed_revision = revision_of_change[message["change"]]
+                tombstones[seq] = {**message, "changed_revision": changed_revision}
+        return tombstones
 
     async def tidy(self, *, now: datetime | None = None) -> int:
         """Do what is due; returns how many notes were dealt with."""
@@ -146,40 +163,49 @@ class Chores:
         head = head_of(
             await self._sessions.find_one({"_id": note["head"], "user_id": note["user_id"]})
         )
-        if head is None or head.generation != note["generation"]:
-            await self._segments.delete_many(of_session)
-        else:
+        chain: set[str] = set()
+        if head is not None and head.generation == note["generation"]:
             try:
                 chain = {segment["_id"] for segment in await self._chain.on_chain(head, {})}
                 await self.forget_texts(head, note["deleted_ids"])
             except HeadMovedError:
                 return  # it is being written to; the note stays for the next time
-            lost = [id_ for id_ in note["segment_ids"] if id_ not in chain]
-            await self._segments.delete_many({**of_session, "_id": {"$in": lost}})
+        lost = [id_ for id_ in note["segment_ids"] if id_ not in chain]
+        await self._segments.delete_many({**of_session, "_id": {"$in": lost}})
         await self._notes.delete_one({"_id": note["_id"]})
 
     def _in(self, delay: timedelta) -> datetime:
         return naive_instant(self._clock.now() + delay)
 
 
-def _forgotten(segment: Document, tombstones: dict[str, Document], places: set[int]) -> Document:
-    """The arrays of a segment without what deleted messages said."""
+def _forgotten(segment: Document, tombstones: dict[int, Document]) -> Document:
+    """The members of a segment without what deleted messages said.
 
-    def forgotten(message: Document, **members: int) -> Document:
-        tombstone = tombstones.get(message["id"])
-        return message if tombstone is None else {**tombstone, **members}
+    With all that are known to be deleted, not only the last one: so a segment always says the same
+    where it has forgotten the same, and who overwrites it can tell that nobody else has meanwhile.
+    """
+    said = [
+        *enumerate(segment["messages"], segment["first_seq"]),
+        *((one["seq"], one) for array in ("corrections", "past_texts") for one in segment[array]),
+    ]
+    revisions = [tombstones[seq]["changed_revision"] for seq, _ in said if seq in tombstones]
 
-    def without_seq(message: Document) -> Document:
-        return {name: value for name, value in message.items() if name != "seq"}
+    def forgotten(seq: int, message: Document, kept: str) -> Document:
+        if seq not in tombstones:
+            return message
+        left_out = ("change", "revision", "seq")
+        tombstone = {n: value for n, value in tombstones[seq].items() if n not in left_out}
+        return {**tombstone, kept: message[kept]}
 
     messages = [
-        without_seq(forgotten(message, revision=message["revision"]))
-        for message in segment["messages"]
+        forgotten(seq, message, "revision")
+        for seq, message in enumerate(segment["messages"], segment["first_seq"])
     ]
-    corrections = [forgotten(correction) for correction in segment["corrections"]]
+    corrections = [forgotten(one["seq"], one, "seq") for one in segment["corrections"]]
     return {
         "messages": messages,
         "corrections": corrections,
-        "past_texts": [past for past in segment["past_texts"] if past["seq"] not in places],
+        "past_texts": [past for past in segment["past_texts"] if past["seq"] not in tombstones],
         "terms": distinct_terms(messages, corrections),
+        "forgotten_revision": max(segment["forgotten_revision"], *revisions, 0),
     }

@@ -11,26 +11,31 @@ from pymongo.errors import DuplicateKeyError
 
 from app.domain.identity import SessionKey, Version
 from app.domain.session import Precondition
-from app.errors import SessionNotFoundError, StoreBusyError
+from app.errors import (
+    CorruptDocumentError,
+    SessionNotFoundError,
+    StoreBusyError,
+    StoreUnavailableError,
+)
 from app.store.marking import Marking
 from app.store.mongo.appending import MAYBE_WRITTEN
-from app.store.mongo.chain import Chain, HeadMovedError
+from app.store.mongo.chain import Chain
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document, naive_instant
-from app.store.mongo.head import Head, head_of
 from app.store.mongo.listing import EVER, HEADS
 from app.store.mongo.reading import Reader
 from app.store.port import DeletionMark, Erasure
 
 _TRIES = 20
 _IDS_AT_ONCE = 1000
+_HEADS_AT_ONCE = 100
 
 _NOT_REACHED = (
     "The database's journal and its log for replicas, until they are overwritten.",
     "Blocks of the database's files that were freed and not yet used again.",
     "Backups and snapshots of the database that were taken earlier.",
-    "Notes of writes that were under way, which go within an hour.",
+    "What writes that were under way or broken off have noted, which goes within an hour.",
     "Answers already sent, and caches of clients and proxies.",
 )
 
@@ -138,17 +143,11 @@ class Deleter:
         for _ in range(_TRIES):
             head = await self._find(key, tried)
             if head is None:
-                break
+                return
             generation = head["generation"]
+            condition: Document = {}
             if precondition is not None:
                 precondition.check(key.session_id, Version(generation, head["revision"]))
-            note = None
-            if head["newest_segment"] is not None:
-                note = await self._chores.note_of(
-                    self._reader.head_id(key), key.user_id, generation
-                )
-            condition = {**self._reader.by_key(key), "generation": generation}
-            if precondition is not None:
                 condition["revision"] = head["revision"]
             mark = {
                 "_id": self._reader.head_id(key),
@@ -157,54 +156,84 @@ class Deleter:
                 "deleted_generation": generation,
             }
             try:
-                replaced = await self._sessions.replace_one(condition, mark)
+                if await self._remove(key.user_id, head, condition, mark) is not None:
+                    return
             except MAYBE_WRITTEN:
                 tried = generation
-                continue
-            if replaced.matched_count:
-                if note is not None:
-                    await self._segments.delete_many(
-                        {"user_id": key.user_id, "generation": generation}
-                    )
-                    await self._chores.done(note)
-                return
-            if note is not None:
-                await self._chores.done(note)
-        else:
-            raise StoreBusyError("The session is being changed by too many others; try again.")
+        raise StoreBusyError("The session is being changed by too many others; try again.")
 
     async def _find(self, key: SessionKey, tried: str | None) -> Document | None:
-        """What a deletion must know of the head; None where an earlier try has deleted it."""
+        """What a deletion must know of the head; None where an earlier try has deleted it.
+
+        Raises:
+            SessionNotFoundError: the user has no such session.
+            StoreUnavailableError: there is a new one, and whether that try has deleted the one
+                before it cannot be told.
+            CorruptDocumentError: nothing says which session it is.
+        """
         wanted = {"generation": 1, "revision": 1, "newest_segment": 1}
         try:
-            return await self._reader.get_members(key, wanted)
+            head = await self._reader.get_members(key, wanted)
         except SessionNotFoundError:
             mark = await self._sessions.find_one(self._reader.by_key(key))
             if tried is not None and mark and mark.get("deleted_generation") == tried:
                 return None
             raise
+        if not wanted.keys() <= head.keys():
+            raise CorruptDocumentError("session")
+        if tried is not None and head["generation"] != tried:
+            raise StoreUnavailableError(
+                "The connection broke during a deletion, which may have happened."
+            )
+        return head
+
+    async def _remove(
+        self, user_id: str, head: Document, condition: Document, mark: Document | None
+    ) -> list[Document] | None:
+        """Remove a head, or put a mark in its place, and then its segments.
+
+        Only those that it stands on: an image may just be bringing others of the same generation.
+        Returns them, with the places of their past texts; None where the head has changed.
+        """
+        newest_segment = head.get("newest_segment")
+        segments: list[Document] = []
+        note = None
+        if newest_segment is not None:
+            generation = head["generation"]
+            segments = await self._chain.under(user_id, generation, newest_segment)
+            ids = [segment["_id"] for segment in segments]
+            note = await self._chores.note_of(head["_id"], user_id, generation, segment_ids=ids)
+        condition = {
+            **condition,
+            "_id": head["_id"],
+            "user_id": user_id,
+            "generation": head.get("generation"),
+            "newest_segment": newest_segment,
+        }
+        if mark is None:
+            is_removed = (await self._sessions.delete_one(condition)).deleted_count > 0
+        else:
+            is_removed = (await self._sessions.replace_one(condition, mark)).matched_count > 0
+        if note is not None:
+            if is_removed:
+                ids = [segment["_id"] for segment in segments]
+                await self._segments.delete_many({"user_id": user_id, "_id": {"$in": ids}})
+            await self._chores.done(note)
+        return segments if is_removed else None
 
     async def erase_user(self, user_id: str, at: datetime) -> Erasure:
         """Mark the user, then remove everything of theirs; see the port."""
-        of_user = {"user_id": user_id}
         mark_id = self._marks.user_id_mark(user_id)
         await self._marks.put([DeletionMark(bytes.fromhex(mark_id), at)])
         sessions = messages = past_texts = 0
-        async for document in self._sessions.find({**of_user, **HEADS}):
-            head = Head(document)
-            sessions += 1
-            messages += head.next_seq
-            past_texts += len(head.past_texts) + await self._sealed_past_texts(head)
-        await self._sessions.delete_many(of_user)
-        await self._segments.delete_many(of_user)
+        of_user = {"user_id": user_id, **HEADS}
+        wanted = dict.fromkeys(("generation", "newest_segment", "next_seq", "past_texts.seq"), 1)
+        while heads := await self._sessions.find(of_user, wanted).limit(_HEADS_AT_ONCE).to_list():
+            for head in heads:
+                segments = await self._remove(user_id, head, {}, None)
+                if segments is not None:
+                    sessions += 1
+                    messages += head.get("next_seq", 0)
+                    past_texts += sum(len(one.get("past_texts", ())) for one in (head, *segments))
+        await self._sessions.delete_many({"user_id": user_id, "deleted_at": {"$gte": EVER}})
         return Erasure(sessions, messages, past_texts, _NOT_REACHED)
-
-    async def _sealed_past_texts(self, head: Head) -> int:
-        try:
-            found = await self._chain.on_chain(head, {"past_texts.seq": 1})
-        except HeadMovedError:
-            current = head_of(await self._sessions.find_one({"_id": head.id}))
-            found = (
-                [] if current is None else await self._chain.on_chain(current, {"past_texts": 1})
-            )
-        return sum(len(segment.get("past_texts", ())) for segment in found)

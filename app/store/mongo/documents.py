@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from beanie import Document as BeanieDocument
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 SESSIONS = "sessions"
@@ -21,7 +21,7 @@ META = "meta"
 class StoredMessage(BaseModel):
     """A message as heads and segments embed it; its place is where it stands."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str
     content: str
@@ -53,7 +53,7 @@ class Correction(StoredMessage):
 class StoredPastText(BaseModel):
     """What the message at a place said before an edit."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     seq: int
     content: str
@@ -64,7 +64,7 @@ class StoredPastText(BaseModel):
 class SessionHead(BeanieDocument):
     """A session: its header, its newest messages, and the manifest of those that are sealed."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str  # type: ignore[assignment] # `_id`: a keyed hash of user and session id
     user_id: str
@@ -81,8 +81,9 @@ class SessionHead(BeanieDocument):
     next_seq: int
     last_message_at: datetime | None
     updated_at: datetime
-    newest_message_at: datetime | None
-    """The latest date of any message it ever had: an upper bound, for the newest messages."""
+    newest_message_at: datetime | None = None
+    """The latest date of any message it ever had: an upper bound, for the newest messages. Absent
+    where there was none: some servers cannot compare null with what comes later."""
     revision: int
     changes: int
     context: dict[str, Any] | str
@@ -137,11 +138,11 @@ class SessionHead(BeanieDocument):
 class DeletionMarkDocument(BaseModel):
     """What stands in a head's place once its session was deleted, or for an erased user."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    id: str
-    user_id: str | None = None
-    """The shard key; absent in marks of users, and in those that came from another store."""
+    id: str = Field(alias="_id")
+    user_id: str | None
+    """The shard key; null in marks of users, and in those that came from another store."""
     deleted_at: datetime
     deleted_generation: str | None = None
 
@@ -149,7 +150,7 @@ class DeletionMarkDocument(BaseModel):
 class Segment(BeanieDocument):
     """Sealed messages; not changed any more, but to forget a deleted text."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str  # type: ignore[assignment] # `_id`: random
     user_id: str
@@ -168,6 +169,8 @@ class Segment(BeanieDocument):
     past_texts: list[StoredPastText]
     message_keys: list[int]
     terms: list[str]
+    forgotten_revision: int
+    """The last deletion of a message that was overwritten in here; 0 where there was none."""
 
     class Settings:
         """Where they are kept, and how they are found."""
@@ -189,7 +192,7 @@ class Segment(BeanieDocument):
 class Chore(BeanieDocument):
     """A note made before a write of several documents: look whether this generation is tidy."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str  # type: ignore[assignment] # `_id`: random
     user_id: str
@@ -214,7 +217,7 @@ class Chore(BeanieDocument):
 class Meta(BeanieDocument):
     """What the store is: its layout's version and the secret that its keys are made with."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str  # type: ignore[assignment] # `_id`: always "store"
     layout: int
@@ -224,6 +227,16 @@ class Meta(BeanieDocument):
         """Where it is kept; found by its id."""
 
         name = META
+
+
+class CheckDocument(BaseModel):
+    """What is written to see whether the database can be: how often that was asked."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(alias="_id")
+    """Always "check"; it lies beside what the store is."""
+    count: int
 
 
 DOCUMENTS: tuple[type[BeanieDocument], ...] = (SessionHead, Segment, Chore, Meta)

@@ -9,7 +9,10 @@ from app.domain.session import SessionHeader
 from app.errors import CorruptDocumentError
 from app.store.mongo.encoding import HEADER_FIELDS, Document, loaded_header
 
-_NUMBERS = ("revision", "changes", "next_seq", "live_bytes", "sealed_count", "sealed_revision")
+_NUMBERS = (
+    *("revision", "changes", "next_seq", "live_bytes"),
+    *("sealed_count", "sealed_revision", "sealed_until"),
+)
 _ARRAYS = ("messages", "steps", "corrections", "past_texts")
 
 IN_PLACE: Document = dict.fromkeys(
@@ -39,6 +42,7 @@ class Head:
         "revision",
         "sealed_count",
         "sealed_revision",
+        "sealed_until",
         "steps",
     )
 
@@ -63,6 +67,7 @@ class Head:
             self.past_texts: list[Document] = document["past_texts"]
             self.sealed_count: int = document["sealed_count"]
             self.sealed_revision: int = document["sealed_revision"]
+            self.sealed_until: int = document["sealed_until"]
             self.newest_segment: str | None = document["newest_segment"]
             is_sound = (
                 all(isinstance(document[name], int) for name in _NUMBERS)

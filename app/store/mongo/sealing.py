@@ -104,6 +104,7 @@ def plan_seal(
         map(sealed, head.corrections),
         [*head.past_texts, *further],
     )
+    content.forget_deleted()
     segments = chained_segments(
         _link(head, merged), content, until_revision=head.revision, segment_bytes=segment_bytes
     )
@@ -141,7 +142,7 @@ def _link(head: Head, merged: list[Document]) -> Link:
         document["user_id"],
         head.generation,
         head.newest_segment,
-        document["sealed_until"],
+        head.sealed_until,
         document["newest_bytes"],
     )
 

@@ -16,7 +16,7 @@ class SealedContent:
     first_seq: int
     messages: list[Document] = field(default_factory=list[Document])
     corrections: list[Document] = field(default_factory=list[Document])
-    """Of messages before `first_seq`; a later one of the same place comes later."""
+    """Of messages before `first_seq`; the latest of each."""
     past_texts: list[Document] = field(default_factory=list[Document])
     merged_terms: set[str] | None = field(default_factory=set[str])
     """What the first `merged_count` messages and their corrections are found by; None where one
@@ -35,7 +35,10 @@ class SealedContent:
         for correction in corrections:
             index = correction["seq"] - self.first_seq
             if index < 0:
-                self.corrections.append(correction)
+                others = [one for one in self.corrections if one["seq"] != correction["seq"]]
+                if len(others) < len(self.corrections):
+                    self.merged_terms = None
+                self.corrections = [*others, correction]
             else:
                 corrected = {name: value for name, value in correction.items() if name != "seq"}
                 corrected["revision"] = self.messages[index]["revision"]
@@ -49,6 +52,14 @@ class SealedContent:
         self.merged_count = len(self.messages)
         if self.merged_terms is not None:
             self.merged_terms.update(segment["terms"])
+
+    def forget_deleted(self) -> None:
+        """Drop what deleted messages said before; a segment may be merged before it forgets."""
+        tombstones = {one["seq"] for one in self.corrections if "deleted_at" in one}
+        for seq, message in enumerate(self.messages, self.first_seq):
+            if "deleted_at" in message:
+                tombstones.add(seq)
+        self.past_texts = [past for past in self.past_texts if past["seq"] not in tombstones]
 
     def terms(self) -> list[str]:
         """What all of it is found by."""
@@ -98,6 +109,7 @@ def chained_segments(
                 "past_texts": part.past_texts,
                 "message_keys": [message_key(link.generation, one["id"]) for one in part.messages],
                 "terms": part.terms(),
+                "forgotten_revision": 0,
             }
         )
         previous, previous_until, previous_bytes = segment_id, until_revision, size_bytes

@@ -297,6 +297,14 @@ class MongoStore:
         with self._bounded():
             await self._meta.update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
 
+    async def tidy(self) -> int:
+        """Sweep up, as happens by itself twice a minute, what earlier writes have left behind.
+
+        Returns how many notes of such writes were due.
+        """
+        with self._bounded():
+            return await self._chores.tidy()
+
     async def settle(self) -> None:
         """Return when nothing is left of what earlier calls have begun."""
         await self._sealer.settle()
