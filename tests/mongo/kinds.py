@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 from app.store.mongo.store import MongoStore
 from app.store.port import SessionStore
 from tests.engines.running import url_of
+from tests.mongo.declared import undeclared_in
 from tests.mongo.facade import Document, database_in_memory
 from tests.store_kind import StoreKind
 
@@ -30,13 +31,19 @@ _OF_THIS_RUN = secrets.token_hex(4)
 
 
 def in_memory(*, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
-    """On mongomock, a database per folder; no other process can reach it."""
+    """On mongomock, a database per folder; no other process can reach it.
+
+    What a test has left there must be what is declared.
+    """
     database = cache(lambda _folder: database_in_memory())
 
     async def open_(folder: Path) -> SessionStore:
         return await MongoStore.over(database(folder), segment_bytes=segment_bytes)
 
-    return StoreKind(open_)
+    async def check(folder: Path) -> None:
+        assert await undeclared_in(database(folder)) == []
+
+    return StoreKind(open_, drop=check)
 
 
 def on_engine(name: str, *, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:

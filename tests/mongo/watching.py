@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import bson
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -14,6 +15,7 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
+from app.clock import Clock
 from app.store.mongo.store import MongoStore
 from tests.mongo.wire.server import serving_wire
 from tests.stores import STORES
@@ -71,12 +73,18 @@ class WatchedServer(NamedTuple):
     url: str
     watch: Watch
 
-    async def open(self, *, segment_bytes: int) -> MongoStore:
-        """The store, settled; nothing of its start is in the watch."""
+    async def open(self, *, segment_bytes: int, clock: Clock | None = None) -> MongoStore:
+        """The store; nothing of its start is in the watch."""
         client = AsyncMongoClient[Document](self.url, event_listeners=[self.watch])
-        store = await MongoStore.over(client.get_default_database(), segment_bytes=segment_bytes)
+        store = await MongoStore.over(
+            client.get_default_database(), segment_bytes=segment_bytes, clock=clock
+        )
         self.watch.commands.clear()
         return store
+
+    def database(self) -> AsyncDatabase[Document]:
+        """The database for looking into it, unwatched; its client is the caller's to close."""
+        return AsyncMongoClient[Document](self.url).get_default_database()
 
 
 @asynccontextmanager
