@@ -97,8 +97,8 @@ LACKS = (
     ),
     Lack(
         "java",
-        "`hello` by this name, wire versions above 8, `j: true` without a delay, whole documents to "
-        "readers while a writer changes them",
+        "`hello` by this name, wire versions above 8, `j: true` without a delay, whole documents "
+        "to readers while a writer changes them",
         "Our start of it (`tests/engines/java`) gives it all four",
     ),
     Lack(
