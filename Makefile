@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
-.PHONY: help setup serve test test-mongo check lint format types contracts soak demo bench lock clean
+.PHONY: help setup serve test test-mongo check lint format types contracts soak demo bench bench-mongo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 
 bench: $(VENV)/.ready-dev ## the figures of the README, each beside its limit
 	$(BIN)/python -m bench
+
+bench-mongo: $(VENV)/.ready-dev ## the figures on MongoDB, each beside its limit (ENGINE=java or ferretdb)
+	$(BIN)/python -m bench.mongo $(or $(ENGINE),java)
 
 lock: ## renew both lock files (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -9,8 +9,7 @@ import apsw
 import fastapi
 
 from bench import folding, over_http
-from bench.folding import FoldFigure
-from bench.over_http import Figure
+from bench.figures import fold_table, rate_table
 
 
 def main() -> None:
@@ -23,31 +22,8 @@ def main() -> None:
         f" SQLite {apsw.sqlite_lib_version()}, {os.cpu_count()} cores"
     )
     if served:
-        print_table(served)
-        print()
-    print_fold_table(folded)
-
-
-def print_table(figures: list[Figure]) -> None:
-    """One row a figure, in Markdown."""
-    print("| figure | per second | limit per second | ratio | wanted |")
-    print("|---|---|---|---|---|")
-    for one in figures:
-        print(
-            f"| {one.name} | {one.rate:,.0f} | {one.limit:,.0f} | {one.ratio:.2f}"
-            f" | {one.wanted:.2f} |"
-        )
-
-
-def print_fold_table(figures: list[FoldFigure]) -> None:
-    """One row a figure, in Markdown."""
-    print("| figure | ours | beside it | ratio | wanted |")
-    print("|---|---|---|---|---|")
-    for one in figures:
-        print(
-            f"| {one.name} | {one.ours:,.1f} {one.unit} | {one.theirs:,.1f} {one.unit}"
-            f" | {one.ratio:.2f} | {one.wanted} |"
-        )
+        print(rate_table(served), end="\n\n")
+    print(fold_table(folded))
 
 
 if __name__ == "__main__":

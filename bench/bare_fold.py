@@ -1,6 +1,7 @@
-"""The limit of a fold: `bare_fold.py SOURCE FILE` decodes a source and inserts finished rows.
+"""The limit of a fold: `python -m bench.bare_fold SOURCE STORE`.
 
-No order, no checks, no identity, no sessions: only what no fold can do without.
+It decodes a source and inserts finished rows. No order, no checks, no identity, no sessions: only
+what no fold can do without.
 """
 
 import gzip
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import apsw
 from pydantic_core import from_json
+
+from app.store.factory import sqlite_path
 
 _ROWS_PER_COMMIT = 2000
 
@@ -50,4 +53,4 @@ def _insert(
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    print(main(Path(sys.argv[1]), sqlite_path(sys.argv[2])))
