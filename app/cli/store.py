@@ -31,6 +31,9 @@ StoreOption = Annotated[
 ]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
+_TIMEOUT_SECONDS = 60.0
+"""Nobody waits for a copy as for a request: it had rather be slow than end."""
+
 store_app = typer.Typer(help="Look after whole stores.", no_args_is_help=True)
 
 
@@ -159,7 +162,10 @@ def _check_urls(source: str, target: str) -> None:
 @asynccontextmanager
 async def _opened(url: str, new_secret: bytes | None = None) -> AsyncGenerator[SessionStore]:
     store = await open_store(
-        url, segment_bytes=StoreSettings.read().segment_bytes, new_secret=new_secret
+        url,
+        write_timeout_seconds=_TIMEOUT_SECONDS,
+        segment_bytes=StoreSettings.read().segment_bytes,
+        new_secret=new_secret,
     )
     try:
         yield store

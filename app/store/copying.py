@@ -86,8 +86,8 @@ class _Copying:
             if not self._is_kin:
                 raise ConfigurationError(
                     "The target keys its deletion marks with another secret than the source, so"
-                    " that it could not tell what was deleted there: copy into a store that does"
-                    " not exist yet, which takes over the secret."
+                    " that it could not tell what was deleted there: copy into a store that holds"
+                    " nothing yet, which takes over the secret."
                 )
             await patiently(partial(self._target.store.put_marks, marks), self._patience)
             self.copied.marks += len(marks)

@@ -225,10 +225,10 @@ def test_a_store_is_not_copied_onto_itself(
 def test_a_target_that_cannot_read_the_marks_is_refused(
     source: Path, target: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async def nothing(_store: SessionStore) -> None:
-        """The store is made, with a secret of its own."""
+    async def write(store: SessionStore) -> None:
+        await store.insert(make_new_session())
 
-    with_store(target, nothing)
+    with_store(target, write)
 
     assert ended_with(url_of(source), url_of(target)) == 2
     assert "another secret" in capsys.readouterr().err

@@ -135,9 +135,9 @@ def prepare(
 ) -> None:
     """Make the tables in an empty file, or see that the file is one of ours and not newer.
 
-    To be called in a write transaction. An empty file gets `new_secret` for its deletion markers,
-    or a random one. A file whose index was made by other rules for terms is marked for indexing
-    anew.
+    To be called in a write transaction. A file that is made, or that holds nothing yet, gets
+    `new_secret` for its deletion markers; without it, a file that is made gets a random one. A file
+    whose index was made by other rules for terms is marked for indexing anew.
 
     Raises:
         StoreVersionError: the file is something else, or a newer Chatfold has written it.
@@ -159,6 +159,8 @@ def prepare(
             f"The file has schema version {version} and this Chatfold knows {SCHEMA_VERSION}:"
             " a newer Chatfold has written it, and only a newer one can open it."
         )
+    if new_secret is not None and not _holds_anything(connection):
+        run(connection, "UPDATE meta SET value = ? WHERE name = 'marker_secret'", (new_secret,))
     if meta(connection, "terms_version") != terms_version:
         run(connection, "INSERT INTO search_index (search_index) VALUES ('delete-all')")
         run(connection, "DELETE FROM search_entry")
@@ -178,3 +180,8 @@ def meta(connection: apsw.Connection, name: str) -> object:
 
 def _has_tables(connection: apsw.Connection) -> bool:
     return find_row(connection, "SELECT 1 FROM sqlite_schema LIMIT 1") is not None
+
+
+def _holds_anything(connection: apsw.Connection) -> bool:
+    statement = "SELECT 1 FROM session UNION ALL SELECT 1 FROM deletion_marker LIMIT 1"
+    return find_row(connection, statement) is not None

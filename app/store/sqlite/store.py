@@ -79,7 +79,8 @@ class SQLiteStore:
     ) -> "SQLiteStore":
         """Open the file, making it and its folder where they are missing.
 
-        A file that is made marks deletions with `new_secret`, or with a random one of its own.
+        A file that is made, or that holds nothing yet, marks deletions with `new_secret` where one
+        is given, else with a random one of its own.
 
         Raises:
             StoreVersionError: the library is too old, or the file is not one of ours or newer.
