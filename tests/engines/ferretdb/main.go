@@ -19,10 +19,11 @@ func main() {
 	// At the level of warnings it prints every answer that is an error.
 	handler := slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})
 	server, err := ferretdb.New(&ferretdb.Config{
-		Listener:  ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
-		Logger:    slog.New(handler),
-		Handler:   "sqlite",
-		SQLiteURL: "file:" + os.Args[1] + "/",
+		Listener: ferretdb.ListenerConfig{TCP: "127.0.0.1:0"},
+		Logger:   slog.New(handler),
+		Handler:  "sqlite",
+		// What was answered must outlive a kill of the process, not of the machine.
+		SQLiteURL: "file:" + os.Args[1] + "/?_pragma=synchronous(off)",
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
