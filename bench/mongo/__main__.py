@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -54,4 +55,7 @@ def _measure_fold(server: Server) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # ends what was started, as Ctrl-C does
     main()

@@ -23,7 +23,7 @@ from bench.serving import URL, USER, fill, served
 from bench.texts import texts
 
 CHARACTERS = (100, 500)
-SESSIONS = {10: 4000, 1_000: 150, 10_000: 8, 100_000: 4}
+SESSIONS = {10: 3000, 1_000: 50, 10_000: 4, 100_000: 2}
 """Messages in a session → how many such sessions take turns, so that they stay about as long."""
 _SESSIONS_WHERE_SCANNED = {10: 50, 1_000: 4}
 """Where each command reads all sessions, more of them would take hours."""
