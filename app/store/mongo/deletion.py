@@ -167,24 +167,26 @@ class Deleter:
 
         Raises:
             SessionNotFoundError: the user has no such session.
-            StoreUnavailableError: there is a new one, and whether that try has deleted the one
-                before it cannot be told.
+            StoreUnavailableError: others have written since, and whether that try has deleted
+                the session cannot be told any more.
             CorruptDocumentError: nothing says which session it is.
         """
         wanted = {"generation": 1, "revision": 1, "newest_segment": 1}
         try:
             head = await self._reader.get_members(key, wanted)
         except SessionNotFoundError:
+            if tried is None:
+                raise
             mark = await self._sessions.find_one(self._reader.by_key(key))
-            if tried is not None and mark and mark.get("deleted_generation") == tried:
+            if mark is not None and mark.get("deleted_generation") == tried:
                 return None
-            raise
-        if not wanted.keys() <= head.keys():
-            raise CorruptDocumentError("session")
-        if tried is not None and head["generation"] != tried:
+            head = {"generation": None}
+        if tried not in (None, head.get("generation")):
             raise StoreUnavailableError(
                 "The connection broke during a deletion, which may have happened."
             )
+        if not wanted.keys() <= head.keys():
+            raise CorruptDocumentError("session")
         return head
 
     async def _remove(
@@ -199,7 +201,9 @@ class Deleter:
         segments: list[Document] = []
         note = None
         if newest_segment is not None:
-            generation = head["generation"]
+            generation = head.get("generation")
+            if not isinstance(generation, str):
+                raise CorruptDocumentError("session")
             segments = await self._chain.under(user_id, generation, newest_segment)
             ids = [segment["_id"] for segment in segments]
             note = await self._chores.note_of(head["_id"], user_id, generation, segment_ids=ids)
@@ -233,7 +237,12 @@ class Deleter:
                 segments = await self._remove(user_id, head, {}, None)
                 if segments is not None:
                     sessions += 1
-                    messages += head.get("next_seq", 0)
-                    past_texts += sum(len(one.get("past_texts", ())) for one in (head, *segments))
+                    # What is damaged goes, too; it is only not counted.
+                    messages += count if isinstance(count := head.get("next_seq"), int) else 0
+                    past_texts += sum(
+                        len(one["past_texts"])
+                        for one in (head, *segments)
+                        if isinstance(one.get("past_texts"), list)
+                    )
         await self._sessions.delete_many({"user_id": user_id, "deleted_at": {"$gte": EVER}})
         return Erasure(sessions, messages, past_texts, _NOT_REACHED)

@@ -10,7 +10,7 @@ from app.domain.limits import StoreLimits
 from app.domain.message import PastText, unplaced_part
 from app.errors import SessionExistsError, StoreBusyError
 from app.store.mongo.building import Built, built
-from app.store.mongo.chain import Chain, damage_named
+from app.store.mongo.chain import Chain, HeadMovedError, damage_named
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import (
@@ -21,7 +21,7 @@ from app.store.mongo.encoding import (
 )
 from app.store.mongo.head import Head
 from app.store.mongo.inserting import Inserter
-from app.store.mongo.reading import Reader
+from app.store.mongo.reading import HeadsMoving, Reader
 from app.store.mongo.sealing import Budget
 from app.store.port import PutOutcome
 
@@ -56,16 +56,20 @@ class ImageKeeper:
     async def put_image(self, image: SessionImage) -> PutOutcome:
         """Hold the very session that another store holds; see the port."""
         new = self._built(image)
+        moving = HeadsMoving()
         for _ in range(_TRIES):
-            existing = await self._inserter.put_head(new)
+            existing = await self._inserter.put_head(new, is_new=False)
             if existing is None:
                 return PutOutcome.STORED
             if existing.version == image.header.version:
                 return PutOutcome.PRESENT
-            if not image.continues(await self._image_of(existing)):
-                raise SessionExistsError(image.header.id)
-            if await self._replace(existing, new):
-                return PutOutcome.REPLACED
+            try:
+                if not image.continues(await self._image_of(existing)):
+                    raise SessionExistsError(image.header.id)
+                if await self._replace(existing, new):
+                    return PutOutcome.REPLACED
+            except HeadMovedError:
+                moving.note(existing)
         raise StoreBusyError("The session is being changed by too many others; try again.")
 
     async def _replace(self, existing: Head, new: Built) -> bool:
@@ -114,7 +118,8 @@ class ImageKeeper:
                         stored["digest"],
                         appended[seq],
                         changed_revision,
-                        tuple(past_texts.get(seq, ())),
+                        # A deleted message's may still lie in a segment for a moment.
+                        () if "deleted_at" in stored else tuple(past_texts.get(seq, ())),
                     )
                 )
         return SessionImage(head.header, head.document.get("creation_digest"), tuple(messages))

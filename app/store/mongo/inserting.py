@@ -49,7 +49,7 @@ class Inserter:
     async def insert(self, session: NewSession) -> SessionHeader:
         """Store a new session; see the port."""
         new = self._built(session)
-        existing = await self.put_head(new)
+        existing = await self.put_head(new, is_new=True)
         if existing is None:
             return session.header()
         digest = existing.document.get("creation_digest")
@@ -57,8 +57,11 @@ class Inserter:
             raise SessionExistsError(session.key.session_id)
         return existing.header
 
-    async def put_head(self, new: Built) -> Head | None:
-        """Store a session whose key is free or marked; else, the head that is there."""
+    async def put_head(self, new: Built, *, is_new: bool) -> Head | None:
+        """Store a session whose key is free or marked; else, the head that is there.
+
+        `is_new` where nobody else can store a session of this generation.
+        """
         note = await self._put_segments(new)
         existing: Head | None = None
         broken: PyMongoError | None = None
@@ -72,9 +75,9 @@ class Inserter:
             except DuplicateKeyError:
                 document = await self._sessions.find_one({"_id": new.head.id})
             existing = head_of(document)
+            if broken is not None and _was_stored(document, new, broken, is_new=is_new):
+                return None
             if existing is not None:
-                if broken is not None and existing.version == new.head.version:
-                    existing = None  # the try whose answer was lost
                 break
             if document is not None and await self._marks.replace(document, new.head.document):
                 break
@@ -179,6 +182,29 @@ class Inserter:
                 if there[new.head.id] != new.head.generation
             ]
         return []
+
+
+def _was_stored(
+    document: Document | None, new: Built, broken: PyMongoError, *, is_new: bool
+) -> bool:
+    """Whether what is under a key was stored by an earlier try, whose answer was lost.
+
+    Raises:
+        PyMongoError: that error, where it cannot be told.
+    """
+    if document is None:
+        return False
+    generation, revision = new.head.version
+    if document.get("deleted_generation") == generation:
+        raise broken
+    if document.get("generation") != generation:
+        return False
+    existing = Head(document)
+    if is_new or existing.revision == revision:
+        return True
+    if existing.revision > revision:
+        raise broken
+    return False
 
 
 def _all_of(new: Built) -> Document:
