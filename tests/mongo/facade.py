@@ -15,6 +15,7 @@ Document = dict[str, Any]
 _AS_READ = CodecOptions[Document](tz_aware=False)
 _NO_SUCH_COMMAND = 59
 _NOT_IMPLEMENTED = 238
+_TYPE_MISMATCH = 14
 
 
 def database_in_memory() -> AsyncDatabase[Document]:
@@ -142,3 +143,6 @@ async def _in_one_step(method: Callable[..., Any], *arguments: Any, **options: A
         return method(*arguments, **options)
     except NotImplementedError as error:
         raise OperationFailure(str(error), _NOT_IMPLEMENTED) from error
+    except (TypeError, AttributeError) as error:
+        # So it says that a member is of another kind than an update or a comparison can take.
+        raise OperationFailure(str(error), _TYPE_MISMATCH) from error

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 
+from bson.errors import BSONError
 from pymongo.asynchronous.collection import AsyncCollection
 
 from app.errors import CorruptDocumentError
@@ -122,9 +123,15 @@ class Chain:
             {"first_seq": 1, "messages.id": 1},
         )
         async for segment in cursor:
-            for seq, message in enumerate(segment["messages"], segment["first_seq"]):
-                if message["id"] in wanted:
-                    places[message["id"]] = seq
+            with damage_named():
+                found = {
+                    message["id"]: seq
+                    for seq, message in enumerate(segment["messages"], segment["first_seq"])
+                    if message["id"] in wanted
+                }
+                if not found:
+                    raise KeyError("id")
+            places |= found
         return places
 
     async def on_chain(self, head: Head, projection: Document) -> list[Document]:
@@ -166,18 +173,27 @@ class Chain:
 def _on_chain(
     head: Head, found: Sequence[Document], is_last: Callable[[Document], bool]
 ) -> list[Document]:
-    """The segments from the newest down to the last one needed; returned oldest first."""
+    """The segments from the newest down to the last one needed; returned oldest first.
+
+    Raises:
+        HeadMovedError: one is missing, or tells of a later revision.
+        CorruptDocumentError: they do not join.
+    """
     by_id = {segment["_id"]: segment for segment in found}
     on_chain: list[Document] = []
     link: str | None = head.newest_segment
+    next_seq = head.sealed_count
     while link is not None:
         segment = by_id.pop(link, None)
         if segment is None:
             raise HeadMovedError
         on_chain.append(segment)
+        link = segment["previous"]
+        if segment["end_seq"] != next_seq or (link is None and segment["first_seq"] != 0):
+            raise CorruptDocumentError("session")
+        next_seq = segment["first_seq"]
         if is_last(segment):
             break
-        link = segment["previous"]
     _check_not_later(head, on_chain)
     on_chain.reverse()
     return on_chain
@@ -217,11 +233,13 @@ def _check_not_later(head: Head, segments: Iterable[Document]) -> None:
 
 @contextmanager
 def damage_named() -> Generator[None]:
-    """A segment that is not what we store is a damaged document, not an error of the program."""
+    """What is not as we store it is a damaged document, not an error of the program."""
     try:
         yield
+    except BSONError:  # a ValueError, too, and another layer's to name
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptDocumentError("segment of a session") from error
+        raise CorruptDocumentError("session") from error
 
 
 def sort_places(places: Places) -> list[tuple[int, Document]]:

@@ -13,8 +13,8 @@ from uuid import uuid4
 from pymongo.errors import PyMongoError
 
 from app.clock import Clock
-from app.errors import AppError
-from app.store.mongo.chain import Chain, HeadMovedError
+from app.errors import AppError, CorruptDocumentError
+from app.store.mongo.chain import Chain, HeadMovedError, damage_named
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document, naive_instant
 from app.store.mongo.head import Head, head_of
@@ -145,7 +145,13 @@ class Chores:
         due = {"due_at": {"$lte": naive_instant(now or self._clock.now())}}
         notes = await self._notes.find(due).limit(_NOTES_AT_ONCE).to_list()
         for note in notes:
-            await self._tidy_one(note)
+            try:
+                with damage_named():
+                    await self._tidy_one(note)
+            except (HeadMovedError, CorruptDocumentError):
+                # The session is being written to, or is damaged; the others' turn comes first.
+                later = {"$set": {"due_at": self._in(LOST_AFTER)}}
+                await self._notes.update_one({"_id": note["_id"]}, later)
         return len(notes)
 
     async def keep_tidy(self) -> None:
@@ -165,11 +171,8 @@ class Chores:
         )
         chain: set[str] = set()
         if head is not None and head.generation == note["generation"]:
-            try:
-                chain = {segment["_id"] for segment in await self._chain.on_chain(head, {})}
-                await self.forget_texts(head, note["deleted_ids"])
-            except HeadMovedError:
-                return  # it is being written to; the note stays for the next time
+            chain = {segment["_id"] for segment in await self._chain.on_chain(head, {})}
+            await self.forget_texts(head, note["deleted_ids"])
         lost = [id_ for id_ in note["segment_ids"] if id_ not in chain]
         await self._segments.delete_many({**of_session, "_id": {"$in": lost}})
         await self._notes.delete_one({"_id": note["_id"]})

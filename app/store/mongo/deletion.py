@@ -167,26 +167,24 @@ class Deleter:
 
         Raises:
             SessionNotFoundError: the user has no such session.
-            StoreUnavailableError: others have written since, and whether that try has deleted
-                the session cannot be told any more.
+            StoreUnavailableError: there is a new one, and whether that try has deleted the one
+                before it cannot be told.
             CorruptDocumentError: nothing says which session it is.
         """
         wanted = {"generation": 1, "revision": 1, "newest_segment": 1}
         try:
             head = await self._reader.get_members(key, wanted)
         except SessionNotFoundError:
-            if tried is None:
-                raise
             mark = await self._sessions.find_one(self._reader.by_key(key))
-            if mark is not None and mark.get("deleted_generation") == tried:
+            if tried is not None and mark and mark.get("deleted_generation") == tried:
                 return None
-            head = {"generation": None}
-        if tried not in (None, head.get("generation")):
+            raise
+        if not wanted.keys() <= head.keys():
+            raise CorruptDocumentError("session")
+        if tried is not None and head["generation"] != tried:
             raise StoreUnavailableError(
                 "The connection broke during a deletion, which may have happened."
             )
-        if not wanted.keys() <= head.keys():
-            raise CorruptDocumentError("session")
         return head
 
     async def _remove(

@@ -37,6 +37,7 @@ THROTTLED = 16500
 """Azure Cosmos DB: the request units of this second are used up. Its own number, used for nothing
 else by servers that we know (Cosmos DB for MongoDB, "Prevent rate-limiting errors")."""
 
+_BAD_VALUE = 2
 _RETRY_AFTER = re.compile(r"RetryAfterMs=(\d+)")
 
 Meaning = Callable[[], StoreError | DocumentTooLargeError | WrongSettingError]
@@ -113,6 +114,8 @@ def translated(error: Exception) -> StoreError | DocumentTooLargeError | WrongSe
         return StoreBusyError(
             "The database's request units are used up for now.", retry_after_seconds=max(1, seconds)
         )
+    if code == _BAD_VALUE and "must be an array" in str(error):
+        return CorruptDocumentError("session")
     if code in _OF_CODE:
         return _OF_CODE[code]()
     return StoreUnavailableError(f"The database cannot be used: {type(error).__name__} {code}.")

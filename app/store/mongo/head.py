@@ -13,6 +13,7 @@ _NUMBERS = (
     *("revision", "changes", "next_seq", "live_bytes"),
     *("sealed_count", "sealed_revision", "sealed_until"),
 )
+_TEXTS = ("user_id", "session_id", "generation")
 _ARRAYS = ("messages", "steps", "corrections", "past_texts")
 
 IN_PLACE: Document = dict.fromkeys(
@@ -71,7 +72,7 @@ class Head:
             self.newest_segment: str | None = document["newest_segment"]
             is_sound = (
                 all(isinstance(document[name], int) for name in _NUMBERS)
-                and isinstance(document["generation"], str)
+                and all(isinstance(document[name], str) for name in _TEXTS)
                 and all(isinstance(document[name], list) for name in _ARRAYS)
                 and self.next_seq == self.sealed_count + len(self.messages)
                 and sum(self.steps) <= len(self.messages)

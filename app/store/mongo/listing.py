@@ -13,6 +13,7 @@ from app.domain.message import ChatMessage
 from app.domain.page import Page, Position
 from app.domain.session import SessionHeader, SessionStatus
 from app.errors import CorruptDocumentError
+from app.store.mongo.chain import damage_named
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import (
     SUMMARY_FIELDS,
@@ -136,7 +137,9 @@ class Lister:
             if len(newest) == wanted and newest_at is not None and newest_at < newest[0][0]:
                 break
             session_id = head.key.session_id
-            for seq, stored in await self._reader.settled_messages(head):
+            with damage_named():
+                messages = await self._reader.settled_messages(head)
+            for seq, stored in messages:
                 if "deleted_at" in stored:
                     continue
                 message = ChatMessage.from_json(message_json(seq, stored))

@@ -8,7 +8,13 @@ from app.domain.encoded import EncodedSession, header_json
 from app.domain.identity import SessionKey, Version
 from app.errors import CorruptDocumentError, SessionNotFoundError
 from app.store.marking import Marking
-from app.store.mongo.chain import Chain, HeadMovedError, Places, sort_places
+from app.store.mongo.chain import (
+    Chain,
+    HeadMovedError,
+    Places,
+    damage_named,
+    sort_places,
+)
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document, loaded_header, message_json, messages_json
 from app.store.mongo.head import HEADER, Head, head_of
@@ -110,7 +116,8 @@ class Reader:
         for _ in range(_TRIES):
             head = await self.get_head(key)
             try:
-                return await work(head)
+                with damage_named():
+                    return await work(head)
             except HeadMovedError:
                 continue
         raise CorruptDocumentError(_INCOMPLETE)

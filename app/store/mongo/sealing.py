@@ -16,6 +16,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from app.errors import AppError
+from app.store.mongo.chain import damage_named
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import STEP_BYTES, Document, message_size_bytes
@@ -194,10 +195,11 @@ class Sealer:
 
     async def seal(self, head: Head, *, keep_bytes: int) -> bool:
         """Seal all but the newest `keep_bytes`; False if the head was changed meanwhile."""
-        merged = await self._mergeable(head)
-        plan = plan_seal(
-            head, keep_bytes=keep_bytes, segment_bytes=self.budget.segment_bytes, merged=merged
-        )
+        with damage_named():
+            merged = await self._mergeable(head)
+            plan = plan_seal(
+                head, keep_bytes=keep_bytes, segment_bytes=self.budget.segment_bytes, merged=merged
+            )
         return await self.carry_out(head, plan, {"$set": plan.head_members}) is not None
 
     async def carry_out(self, head: Head, plan: SealPlan, update: Document) -> Document | None:
