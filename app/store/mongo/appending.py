@@ -14,6 +14,7 @@ from app.errors import (
     DocumentTooLargeError,
     MessageIdConflictError,
     ParentNotFoundError,
+    SessionNotFoundError,
     StoreBusyError,
     StoreUnavailableError,
 )
@@ -155,7 +156,7 @@ class Appender:
         messages = batch.messages
         moving = HeadsMoving()
         for _ in range(_TRIES):
-            head = await self._reader.get_head(key)
+            head = await self._head(key, was_tried=was_tried)
             try:
                 with damage_named():
                     known = await self._known(head, batch, with_fresh=was_tried)
@@ -170,14 +171,12 @@ class Appender:
                 precondition.check(key.session_id, head.version)
             if was_tried and any(one.is_id_fresh for one in unknown):
                 # It may still be on its way, and nothing would keep it from coming twice.
-                raise StoreUnavailableError(
-                    "The connection broke during an append, which may have happened."
-                )
+                raise _unknown_outcome()
             push = _push(unknown, at)
             if not self._has_room(head, push):
                 await self._sealer.seal(head, keep_bytes=0)
                 continue
-            condition = head.same_chain() if precondition is None else head.same_revision()
+            condition = _same_as_seen(head, precondition, shows_known=bool(known))
             condition["$nor"] = _has_one_of(one.id for one in unknown)
             try:
                 appended = await self._push(condition, batch, push, bodies)
@@ -187,6 +186,13 @@ class Appender:
             if appended is not None:
                 return appended
         raise StoreBusyError("The session is being changed by too many others; try again.")
+
+    async def _head(self, key: SessionKey, *, was_tried: bool) -> Head:
+        head = await self._reader.find_head(key)
+        if head is None:
+            # Who finds no session after a try cannot say that nothing was appended.
+            raise _unknown_outcome() if was_tried else SessionNotFoundError(key.session_id)
+        return head
 
     def _has_room(self, head: Head, push: _Push) -> bool:
         """Whether a head can take in an append; an empty one takes all that the server does.
@@ -258,6 +264,17 @@ class Appender:
         self._hints.move_to_end(head_id)
         if len(self._hints) > _HINTS_LIMIT:
             self._hints.popitem(last=False)
+
+
+def _unknown_outcome() -> StoreUnavailableError:
+    return StoreUnavailableError("The connection broke during an append, which may have happened.")
+
+
+def _same_as_seen(head: Head, precondition: Precondition | None, *, shows_known: bool) -> Document:
+    if precondition is not None:
+        return head.same_revision()
+    # What the answer shows of known messages must not have been changed meanwhile.
+    return head.same_content() if shows_known else head.same_chain()
 
 
 def _has_one_of(message_ids: Iterable[str]) -> list[Document]:

@@ -4,7 +4,8 @@ Appends do not disturb them. After an error that leaves open whether a change ha
 head is read again: a change is known by its number and what it has left there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from app.domain.session import HeaderChange, Precondition, SessionFields, Sessio
 from app.errors import (
     CorruptDocumentError,
     MessageNotFoundError,
+    SessionNotFoundError,
     StoreBusyError,
     StoreUnavailableError,
 )
@@ -39,6 +41,7 @@ from app.store.mongo.reading import HeadsMoving, Reader
 from app.store.mongo.sealing import Sealer, plan_seal
 
 _TRIES = 100
+_FORGET_TRIES = 3
 
 _CHANGEABLE = (*SessionFields.model_fields,)
 
@@ -106,9 +109,10 @@ class _Change:
             StoreUnavailableError: others came since, and it cannot be told any more.
         """
         said = {name: value for name, value in stored.items() if name != "seq"}
-        if self.generation != head.generation or said == {**self._after, "change": self.number}:
-            return self.generation == head.generation
-        if head.changes >= self.number:
+        is_same_life = self.generation == head.generation
+        if is_same_life and said == {**self._after, "change": self.number}:
+            return True
+        if not is_same_life or head.changes >= self.number:
             raise _unknown_outcome()
         return False
 
@@ -140,15 +144,17 @@ class Changer:
         """Apply a change to the header; see the port."""
         token = uuid4().hex
         projection = {**HEADER, "header_change": 1}
-        tried_number = 0
+        tried_number, tried_generation = 0, ""
         for _ in range(_TRIES):
-            members = await self._reader.get_members(key, projection)
+            with _unknown_if(tried_number > 0):
+                members = await self._reader.get_members(key, projection)
             header = loaded_header(members)
             if tried_number:
                 last: Document = members.get("header_change") or {}
                 if last.get("token") == token:
                     return header
-                if last.get("number", 0) >= tried_number:
+                is_same_life = header.generation == tried_generation
+                if not is_same_life or last.get("number", 0) >= tried_number:
                     raise _unknown_outcome()
             if precondition is not None:
                 precondition.check(key.session_id, header.version)
@@ -177,7 +183,7 @@ class Changer:
             try:
                 updated = await self._collections.change_head(condition, update, projection)
             except MAYBE_WRITTEN:
-                tried_number = number
+                tried_number, tried_generation = number, header.generation
                 continue
             if updated is not None:
                 self._seal_if_large(key, updated)
@@ -250,7 +256,8 @@ class Changer:
         tried: _Change | None = None
         moving = HeadsMoving()
         for _ in range(_TRIES):
-            head = await self._reader.get_head(key)
+            with _unknown_if(tried is not None):
+                head = await self._reader.get_head(key)
             if precondition is not None and tried is None:
                 precondition.check(key.session_id, head.version)
             try:
@@ -315,9 +322,9 @@ class Changer:
             IN_PLACE,
         )
         if note is not None:
-            if updated is not None:
-                await self._forget(head, change.stored["id"])
-            await self._chores.done(note)
+            is_forgotten = updated is None or await self._forget(head, change.stored["id"])
+            if is_forgotten:
+                await self._chores.done(note)
         if updated is None:
             return None
         self._seal_if_large(head.key, updated)
@@ -351,11 +358,18 @@ class Changer:
         )
         return Version(updated["generation"], updated["revision"]) if updated else None
 
-    async def _forget(self, head: Head, message_id: str) -> None:
-        """Overwrite a deleted message's text wherever it is sealed."""
-        now = await self._reader.find_head(head.key)
-        if now is not None and now.generation == head.generation:
-            await self._chores.forget_texts(now, [message_id])
+    async def _forget(self, head: Head, message_id: str) -> bool:
+        """Overwrite a deleted message's text wherever it is sealed; False: it is left to a note."""
+        for _ in range(_FORGET_TRIES):
+            now = await self._reader.find_head(head.key)
+            if now is None or now.generation != head.generation:
+                return True
+            try:
+                await self._chores.forget_texts(now, [message_id])
+            except HeadMovedError:
+                continue
+            return True
+        return False
 
     async def _find_message(self, head: Head, message_id: str) -> tuple[int, Document]:
         """A message with its place.
@@ -414,6 +428,17 @@ def _date_of(message: Document) -> datetime:
     if not isinstance(created_at, datetime):
         raise CorruptDocumentError("message")
     return created_at
+
+
+@contextmanager
+def _unknown_if(was_tried: bool) -> Generator[None]:  # noqa: FBT001 - it reads as a sentence
+    """Whoever finds no session after a try cannot say that nothing has changed."""
+    try:
+        yield
+    except SessionNotFoundError as error:
+        if was_tried:
+            raise _unknown_outcome() from error
+        raise
 
 
 def _unknown_outcome() -> StoreUnavailableError:

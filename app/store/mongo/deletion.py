@@ -167,24 +167,26 @@ class Deleter:
 
         Raises:
             SessionNotFoundError: the user has no such session.
-            StoreUnavailableError: there is a new one, and whether that try has deleted the one
-                before it cannot be told.
+            StoreUnavailableError: others have written since, and whether that try has deleted
+                the session cannot be told any more.
             CorruptDocumentError: nothing says which session it is.
         """
         wanted = {"generation": 1, "revision": 1, "newest_segment": 1}
         try:
             head = await self._reader.get_members(key, wanted)
         except SessionNotFoundError:
+            if tried is None:
+                raise
             mark = await self._sessions.find_one(self._reader.by_key(key))
-            if tried is not None and mark and mark.get("deleted_generation") == tried:
+            if mark is not None and mark.get("deleted_generation") == tried:
                 return None
-            raise
-        if not wanted.keys() <= head.keys():
-            raise CorruptDocumentError("session")
-        if tried is not None and head["generation"] != tried:
+            head = {"generation": None}
+        if tried not in (None, head.get("generation")):
             raise StoreUnavailableError(
                 "The connection broke during a deletion, which may have happened."
             )
+        if not wanted.keys() <= head.keys():
+            raise CorruptDocumentError("session")
         return head
 
     async def _remove(
