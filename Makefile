@@ -65,6 +65,7 @@ contracts: $(VENV)/.ready-dev
 
 soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers
 	SOAK=1 $(BIN)/pytest -q -s tests/soak
+	SOAK=1 $(BIN)/pytest -q -n auto tests/mongo/interleaving --timeout 3600
 
 demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 	$(BIN)/python bench/demo.py

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from app.domain.encoded import EncodedSession, header_json
 from app.domain.identity import SessionKey, Version
-from app.errors import CorruptDocumentError, SessionNotFoundError
+from app.errors import CorruptDocumentError, SessionNotFoundError, StoreBusyError
 from app.store.marking import Marking
 from app.store.mongo.chain import (
     Chain,
@@ -21,6 +21,7 @@ from app.store.mongo.head import HEADER, Head, head_of
 from app.store.port import MessagePage, MessageWindow, ReadSelection
 
 _TRIES = 3
+_TRIES_AT_MOST = 100
 _INCOMPLETE = "session (a part of its messages is missing)"
 _ENCODED_AT_ONCE = 1000
 
@@ -111,16 +112,17 @@ class Reader:
 
         Raises:
             SessionNotFoundError: the user has no such session.
-            CorruptDocumentError: a segment is missing however often the head is read.
+            CorruptDocumentError: a segment is missing, and the head stays as it is.
         """
-        for _ in range(_TRIES):
+        moving = HeadsMoving()
+        for _ in range(_TRIES_AT_MOST):
             head = await self.get_head(key)
             try:
                 with damage_named():
                     return await work(head)
             except HeadMovedError:
-                continue
-        raise CorruptDocumentError(_INCOMPLETE)
+                moving.note(head)
+        raise StoreBusyError("The session is being changed by too many others; try again.")
 
     async def read(self, key: SessionKey, selection: ReadSelection) -> EncodedSession:
         """The header and the selected messages."""
