@@ -102,6 +102,8 @@ class WireServer:
         """To commands that this server does not know by itself."""
         self.failures: dict[str, Failure] = {}
         """By command; `*` for all. They last until they are taken out."""
+        self.garbled: dict[bytes, bytes] = {}
+        """Bytes that answers have in the place of others of the same number."""
         self.data: Any = mongomock.MongoClient(tz_aware=False)
         self._connections: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Server | None = None
@@ -168,6 +170,8 @@ class WireServer:
             command = _command_of(payload)
             reply = await self._outcome(command)
             answer = struct.pack("<iB", 0, _DOCUMENT) + bson.encode(reply)
+            for sound, garbled in self.garbled.items():
+                answer = answer.replace(sound, garbled)
             answered = _OP_MSG
         name = next(iter(command))
         if name in _GREETINGS:

@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import (
     ConfigurationError,
+    CorruptDocumentError,
     StoreAuthenticationError,
     StoreBusyError,
     StoreFullError,
@@ -141,6 +142,21 @@ async def test_what_has_failed_works_again_when_the_database_does(
 
     assert [message.id for message in read_later.messages()] == ["m0", "m1"]
     await store.aclose()
+
+
+async def test_text_that_is_not_text_is_a_damaged_document(
+    wire: WireServer, patient_store: MongoStore
+) -> None:
+    other = KEY._replace(session_id="other")
+    await patient_store.insert(make_new_session(messages=[make_message(content="QQQQ")]))
+    await patient_store.insert(make_new_session(other, messages=make_messages(2)))
+    wire.garbled[b"QQQQ"] = b"\xff\xfe\xfd\xfc"
+
+    with pytest.raises(CorruptDocumentError):
+        await patient_store.read(KEY)
+
+    assert len((await patient_store.read(other)).messages()) == 2
+    assert len((await patient_store.list_summaries(ADA)).items) == 2
 
 
 # --- writes that may have happened --------------------------------------------------------------
