@@ -195,16 +195,14 @@ class Chore(BeanieDocument):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str  # type: ignore[assignment] # `_id`: random
-    user_id: str | None = None
-    head: str | None = None
+    user_id: str
+    head: str
     """The `_id` of the head."""
-    generation: str | None = None
-    segment_ids: list[str] | None = None
+    generation: str
+    segment_ids: list[str]
     """Those that may lie on no chain."""
-    deleted_ids: list[str] | None = None
+    deleted_ids: list[str]
     """Messages whose text may still lie in segments."""
-    folded: list[dict[str, str]] | None = None
-    """Instead of all that: heads of a fold, whose users may be erased meanwhile."""
     due_at: datetime
 
     class Settings:

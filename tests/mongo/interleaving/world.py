@@ -17,11 +17,11 @@ from tests.factories import KEY
 from tests.fake_clock import FakeClock
 from tests.mongo.facade import Document, database_in_memory
 from tests.mongo.interleaving.calls import Call, Log
-from tests.mongo.interleaving.decoding import Decoder, Session, States, chain_of
+from tests.mongo.interleaving.decoding import Decoder, States, chain_of
 from tests.mongo.interleaving.loop import StepLoop
 from tests.mongo.interleaving.reading import ListRecent, Read, ReadImage
 from tests.mongo.interleaving.stepping import Step, SteppedDatabase, at_once, owner
-from tests.mongo.interleaving.writing import Append, Insert, Tidy
+from tests.mongo.interleaving.writing import Append, Tidy
 
 SECRET = b"the secret of all stores in here"
 SEGMENT_BYTES = 6400
@@ -379,16 +379,6 @@ class World:
         heads = [head for head in contents["sessions"] if "deleted_at" not in head]
         on_chain = {segment["_id"] for head in heads for segment in chain_of(head, by_id)}
         assert on_chain == by_id.keys(), "segments are left that are on no chain"
-        states = self.log.moments[-1]
-        folded = {
-            new.generation
-            for call in self.calls.values()
-            if isinstance(call, Insert) and call.is_fold
-            for new in call.new.values()
-        }
-        for key, state in states.sessions.items():
-            if key.user_id in states.erased and isinstance(state, Session):
-                assert state.generation not in folded, "a fold has brought back who was erased"
         everything = repr(contents)
         forgotten = [text for text in self._texts_ever() - self._texts_now() if text in everything]
         assert not forgotten, f"texts are left that nobody can see: {forgotten}"
