@@ -114,7 +114,7 @@ async def read(store: SessionStore) -> None:
     await store.find_owners("session")
     await store.find_deleted([SHORT, KEY._replace(user_id=BOB)])
     await store.list_recent_messages(ADA, limit=3)
-    for query in ("other", 'text "of m"', "te*"):
+    for query in ("other", "text of-m1", "中"):
         await store.search(ADA, parse_query(query))
     await store.stats(ADA)
     await store.check()

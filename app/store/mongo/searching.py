@@ -22,6 +22,7 @@ from app.store.mongo.encoding import Document
 from app.store.mongo.head import Head
 from app.store.mongo.listing import HEADS
 from app.store.mongo.reading import Reader
+from app.store.mongo.segments import ANY
 
 SEARCH_LIMIT_BYTES = 64 * 1024 * 1024
 """How much of a user's messages one search looks at."""
@@ -95,9 +96,12 @@ class Searcher:
         conditions: list[Document] = []
         for phrase in query.phrases:
             *whole, last = phrase.terms
-            conditions.extend({"terms": term} for term in whole)
-            prefix = {"$regex": "^" + re.escape(last)}
-            conditions.append({"terms": prefix if phrase.is_prefix else last})
+            conditions.extend({"terms": {"$in": [term, ANY]}} for term in whole)
+            if phrase.is_prefix:
+                prefix = {"$regex": "^" + re.escape(last)}
+                conditions.append({"$or": [{"terms": prefix}, {"terms": ANY}]})
+            else:
+                conditions.append({"terms": {"$in": [last, ANY]}})
         candidates: defaultdict[str, set[int]] = defaultdict(set)
         left_out: set[str] = set()
         cursor = self._segments.find(

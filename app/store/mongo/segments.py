@@ -8,6 +8,13 @@ from uuid import uuid4
 from app.domain.search import terms_of
 from app.store.mongo.encoding import Document, message_size_bytes
 
+ANY = ""
+"""In the place of terms where they would be too many: every search looks into such a segment."""
+
+_TERMS_LIMIT_BYTES = 768 * 1024
+"""More than 256 KiB of any text have. A message of 8 MiB may have terms of 60 MiB."""
+_TERM_OVERHEAD_BYTES = 14  # its number in the array, and what frames it
+
 
 @dataclass(slots=True)
 class SealedContent:
@@ -66,7 +73,7 @@ class SealedContent:
         if self.merged_terms is None:
             return distinct_terms(self.messages, self.corrections)
         fresh = distinct_terms(self.messages[self.merged_count :], self.corrections)
-        return sorted(self.merged_terms.union(fresh))
+        return _limited(self.merged_terms.union(fresh))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +131,14 @@ def message_key(generation: str, message_id: str) -> int:
 
 def distinct_terms(*groups: Sequence[Document]) -> list[str]:
     """What a search finds a segment by: the terms of its texts, each once."""
-    return sorted({term for group in groups for one in group for term in terms_of(one["content"])})
+    return _limited(
+        {term for group in groups for one in group for term in terms_of(one["content"])}
+    )
+
+
+def _limited(terms: set[str]) -> list[str]:
+    size_bytes = sum(len(term.encode()) + _TERM_OVERHEAD_BYTES for term in terms)
+    return sorted(terms) if size_bytes <= _TERMS_LIMIT_BYTES and ANY not in terms else [ANY]
 
 
 def _parts(content: SealedContent, segment_bytes: int) -> Iterator[tuple[SealedContent, int]]:
