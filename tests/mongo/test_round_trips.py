@@ -144,7 +144,8 @@ async def test_sessions_of_a_fold_go_together(short: MongoStore, watch: Watch) -
 
     await short.insert_absent([make_new_session(key) for key in keys])
 
-    assert watch.names() == [FIND, "insert", FIND]
+    note, sessions, end_of_note = "insert", "insert", "delete"
+    assert watch.names() == [FIND, note, sessions, FIND, end_of_note]
 
 
 # --- a session with segments --------------------------------------------------------------------

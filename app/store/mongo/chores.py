@@ -6,7 +6,7 @@ texts that were deleted but still lie sealed; its note says where to look.
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -85,6 +85,90 @@ class Chores:
             await self._notes.update_one({"_id": note_id}, {"$set": members})
         else:
             await self._notes.delete_one({"_id": note_id})
+
+    async def remove(
+        self,
+        user_id: str,
+        head: Document,
+        condition: Document | None = None,
+        mark: Document | None = None,
+    ) -> list[Document] | None:
+        """Remove a head, or put a mark in its place, and then its segments.
+
+        Only those that it stands on: an image may just be bringing others of the same generation.
+        Returns them, with the places of their past texts; None where the head has changed.
+
+        Raises:
+            CorruptDocumentError: nothing says which segments are the session's.
+        """
+        newest_segment = head.get("newest_segment")
+        segments: list[Document] = []
+        note = None
+        if newest_segment is not None:
+            generation = head.get("generation")
+            if not isinstance(generation, str):
+                raise CorruptDocumentError("session")
+            segments = await self._chain.under(user_id, generation, newest_segment)
+            ids = [segment["_id"] for segment in segments]
+            note = await self.note_of(head["_id"], user_id, generation, segment_ids=ids)
+        condition = {
+            **(condition or {}),
+            "_id": head["_id"],
+            "user_id": user_id,
+            "generation": head.get("generation"),
+            "newest_segment": newest_segment,
+        }
+        if mark is None:
+            is_removed = (await self._sessions.delete_one(condition)).deleted_count > 0
+        else:
+            is_removed = (await self._sessions.replace_one(condition, mark)).matched_count > 0
+        if note is not None:
+            if is_removed:
+                ids = [segment["_id"] for segment in segments]
+                await self._segments.delete_many({"user_id": user_id, "_id": {"$in": ids}})
+            await self.done(note)
+        return segments if is_removed else None
+
+    async def note_fold(self, heads: Iterable[Head], user_mark: Callable[[str], str]) -> Document:
+        """Note, before it happens, whose sessions are folded: one may be erased meanwhile."""
+        note: Document = {
+            "_id": uuid4().hex,
+            "folded": [
+                {
+                    "head": head.id,
+                    "user_id": head.key.user_id,
+                    "generation": head.generation,
+                    "user_mark": user_mark(head.key.user_id),
+                }
+                for head in heads
+            ],
+            "due_at": self._in(LOST_AFTER),
+        }
+        await self._notes.insert_one(note)
+        return note
+
+    async def end_fold(self, note: Document) -> set[str]:
+        """Take back what was stored of users who are erased; returns the `_id`s of the heads.
+
+        An erasure has either seen what was stored, or has marked its user before.
+        """
+        marks = {one["user_mark"] for one in note["folded"]}
+        condition = {"_id": {"$in": list(marks)}, "user_id": None}
+        erased = {one["_id"] async for one in self._sessions.find(condition, {"_id": 1})}
+        taken_back: set[str] = set()
+        for one in note["folded"]:
+            if one["user_mark"] in erased:
+                await self._take_back(one["head"], one["user_id"], one["generation"])
+                taken_back.add(one["head"])
+        await self._notes.delete_one({"_id": note["_id"]})
+        return taken_back
+
+    async def _take_back(self, head_id: str, user_id: str, generation: str) -> None:
+        condition = {"_id": head_id, "user_id": user_id, "generation": generation}
+        wanted = {"generation": 1, "newest_segment": 1}
+        while (head := await self._sessions.find_one(condition, wanted)) is not None:
+            if await self.remove(user_id, head) is not None:
+                return
 
     async def forget_texts(self, head: Head, message_ids: Collection[str]) -> None:
         """Overwrite what sealed messages said that are tombstones by now.
@@ -165,6 +249,9 @@ class Chores:
                 _log.warning("Tidying has to wait: %s", type(error).__name__)
 
     async def _tidy_one(self, note: Document) -> None:
+        if "folded" in note:
+            await self.end_fold(note)
+            return
         of_session = {"user_id": note["user_id"], "generation": note["generation"]}
         head = head_of(
             await self._sessions.find_one({"_id": note["head"], "user_id": note["user_id"]})

@@ -19,7 +19,6 @@ from app.errors import (
 )
 from app.store.marking import Marking
 from app.store.mongo.appending import MAYBE_WRITTEN
-from app.store.mongo.chain import Chain
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document, naive_instant
@@ -124,14 +123,11 @@ class Deleter:
         self,
         collections: Collections,
         reader: Reader,
-        chain: Chain,
         chores: Chores,
         marks: Marks,
     ) -> None:
         self._sessions = collections.sessions
-        self._segments = collections.segments
         self._reader = reader
-        self._chain = chain
         self._chores = chores
         self._marks = marks
 
@@ -156,7 +152,7 @@ class Deleter:
                 "deleted_generation": generation,
             }
             try:
-                if await self._remove(key.user_id, head, condition, mark) is not None:
+                if await self._chores.remove(key.user_id, head, condition, mark) is not None:
                     return
             except MAYBE_WRITTEN:
                 tried = generation
@@ -189,42 +185,6 @@ class Deleter:
             raise CorruptDocumentError("session")
         return head
 
-    async def _remove(
-        self, user_id: str, head: Document, condition: Document, mark: Document | None
-    ) -> list[Document] | None:
-        """Remove a head, or put a mark in its place, and then its segments.
-
-        Only those that it stands on: an image may just be bringing others of the same generation.
-        Returns them, with the places of their past texts; None where the head has changed.
-        """
-        newest_segment = head.get("newest_segment")
-        segments: list[Document] = []
-        note = None
-        if newest_segment is not None:
-            generation = head.get("generation")
-            if not isinstance(generation, str):
-                raise CorruptDocumentError("session")
-            segments = await self._chain.under(user_id, generation, newest_segment)
-            ids = [segment["_id"] for segment in segments]
-            note = await self._chores.note_of(head["_id"], user_id, generation, segment_ids=ids)
-        condition = {
-            **condition,
-            "_id": head["_id"],
-            "user_id": user_id,
-            "generation": head.get("generation"),
-            "newest_segment": newest_segment,
-        }
-        if mark is None:
-            is_removed = (await self._sessions.delete_one(condition)).deleted_count > 0
-        else:
-            is_removed = (await self._sessions.replace_one(condition, mark)).matched_count > 0
-        if note is not None:
-            if is_removed:
-                ids = [segment["_id"] for segment in segments]
-                await self._segments.delete_many({"user_id": user_id, "_id": {"$in": ids}})
-            await self._chores.done(note)
-        return segments if is_removed else None
-
     async def erase_user(self, user_id: str, at: datetime) -> Erasure:
         """Mark the user, then remove everything of theirs; see the port."""
         mark_id = self._marks.user_id_mark(user_id)
@@ -234,7 +194,7 @@ class Deleter:
         wanted = dict.fromkeys(("generation", "newest_segment", "next_seq", "past_texts.seq"), 1)
         while heads := await self._sessions.find(of_user, wanted).limit(_HEADS_AT_ONCE).to_list():
             for head in heads:
-                segments = await self._remove(user_id, head, {}, None)
+                segments = await self._chores.remove(user_id, head)
                 if segments is not None:
                     sessions += 1
                     # What is damaged goes, too; it is only not counted.

@@ -195,14 +195,16 @@ class Chore(BeanieDocument):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     id: str  # type: ignore[assignment] # `_id`: random
-    user_id: str
-    head: str
+    user_id: str | None = None
+    head: str | None = None
     """The `_id` of the head."""
-    generation: str
-    segment_ids: list[str]
+    generation: str | None = None
+    segment_ids: list[str] | None = None
     """Those that may lie on no chain."""
-    deleted_ids: list[str]
+    deleted_ids: list[str] | None = None
     """Messages whose text may still lie in segments."""
+    folded: list[dict[str, str]] | None = None
+    """Instead of all that: heads of a fold, whose users may be erased meanwhile."""
     due_at: datetime
 
     class Settings:

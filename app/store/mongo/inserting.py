@@ -100,23 +100,21 @@ class Inserter:
             new.head.id not in taken and session.key.user_id not in taken
             for new, session in zip(all_new, sessions, strict=True)
         ]
+        note = None
+        if any(stored):
+            heads = [new.head for new, is_stored in zip(all_new, stored, strict=True) if is_stored]
+            note = await self._chores.note_fold(heads, self._marks.user_id_mark)
         small = [index for index, new in enumerate(all_new) if stored[index] and not new.segments]
         for index in await self._refused([all_new[index] for index in small]):
             stored[small[index]] = False
         for index, new in enumerate(all_new):
             if stored[index] and new.segments:
                 stored[index] = await self._insert_long(new)
-        # An erasure may have begun meanwhile; it has either seen what was inserted or marked first.
-        erased = await self._marks.taken([], users)
-        for index, session in enumerate(sessions):
-            if stored[index] and session.key.user_id in erased:
-                new = all_new[index]
-                await self._sessions.delete_one(
-                    {**self._reader.by_key(session.key), "generation": new.head.generation}
-                )
-                await self._segments.delete_many(_all_of(new))
-                stored[index] = False
-        return stored
+        taken_back = await self._chores.end_fold(note) if note is not None else ()
+        return [
+            is_stored and new.head.id not in taken_back
+            for new, is_stored in zip(all_new, stored, strict=True)
+        ]
 
     def _built(self, session: NewSession) -> Built:
         header = session.header()

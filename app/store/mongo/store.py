@@ -81,7 +81,7 @@ class MongoStore:
         self._inserter = Inserter(
             collections, self._reader, self._marks, self._chores, self.limits, budget
         )
-        self._deleter = Deleter(collections, self._reader, chain, self._chores, self._marks)
+        self._deleter = Deleter(collections, self._reader, self._chores, self._marks)
         self._lister = Lister(collections, self._reader)
         self._searcher = Searcher(collections, self._reader, SEARCH_LIMIT_BYTES)
         self._images = ImageKeeper(

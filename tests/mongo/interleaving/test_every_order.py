@@ -194,6 +194,7 @@ def test_nothing_is_folded_for_an_erased_user(count: int) -> None:
             "one": [Insert("fold", session(count, generation=ANOTHER), is_fold=True)],
             "two": [Erase("erasure", at=AT)],
         },
+        kills=1,
     )
 
 

@@ -13,15 +13,16 @@ from app.store.marking import Marking
 from app.store.mongo.connection import Connection
 from app.store.mongo.schema import ServerFacts, collections_of
 from app.store.mongo.store import MongoStore
+from app.store.port import Erasure
 from tests.factories import KEY
 from tests.fake_clock import FakeClock
 from tests.mongo.facade import Document, database_in_memory
 from tests.mongo.interleaving.calls import Call, Log
-from tests.mongo.interleaving.decoding import Decoder, States, chain_of
+from tests.mongo.interleaving.decoding import Decoder, Session, States, chain_of
 from tests.mongo.interleaving.loop import StepLoop
 from tests.mongo.interleaving.reading import ListRecent, Read, ReadImage
 from tests.mongo.interleaving.stepping import Step, SteppedDatabase, at_once, owner
-from tests.mongo.interleaving.writing import Append, Tidy
+from tests.mongo.interleaving.writing import Append, Erase, Insert, Tidy
 
 SECRET = b"the secret of all stores in here"
 SEGMENT_BYTES = 6400
@@ -32,6 +33,8 @@ _FACTS = ServerFacts(has_replicas=False, document_bytes=16 * 1024 * 1024, can_pr
 _A_MINUTE = 61.0
 _TWO_HOURS = 7200.0
 _COLLECTIONS = ("sessions", "segments", "chores", "meta")
+
+_RESULTS = ("inserted_id", "inserted_ids", "matched_count", "deleted_count")
 
 Contents = dict[str, list[Document]]
 """All documents of a database by collection."""
@@ -357,8 +360,8 @@ class World:
         assert call.has_right_effects(self.log), f"{call.name} has happened twice"
 
     def _hear(self, step: Step, answer: Any) -> None:
-        if answer is not None and hasattr(answer, "raw_result"):
-            answer = answer.raw_result
+        if hasattr(answer, "acknowledged"):
+            answer = [getattr(answer, name, None) for name in _RESULTS]
         self._heard[step.process].append(hash(f"{step.owner} {step.words} {answer!r}"))
 
     def _go_on(self, process: str) -> None:
@@ -379,6 +382,20 @@ class World:
         heads = [head for head in contents["sessions"] if "deleted_at" not in head]
         on_chain = {segment["_id"] for head in heads for segment in chain_of(head, by_id)}
         assert on_chain == by_id.keys(), "segments are left that are on no chain"
+        states = self.log.moments[-1]
+        folded = {
+            new.generation
+            for call in self.calls.values()
+            if isinstance(call, Insert) and call.is_fold
+            for new in call.new.values()
+        }
+        was_erased = any(
+            isinstance(call, Erase) and isinstance(call.record.answer, Erasure)
+            for call in self.calls.values()
+        )
+        for key, state in states.sessions.items():
+            if was_erased and key.user_id in states.erased and isinstance(state, Session):
+                assert state.generation not in folded, "a fold has brought back who was erased"
         everything = repr(contents)
         forgotten = [text for text in self._texts_ever() - self._texts_now() if text in everything]
         assert not forgotten, f"texts are left that nobody can see: {forgotten}"

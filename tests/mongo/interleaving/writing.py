@@ -422,7 +422,14 @@ class Tidy(Call):
         return await store.tidy()
 
     def explains(self, before: States, after: States) -> bool:
-        return False
+        # It takes back what a fold was killed before it could.
+        changed = [key for key, state in after.sessions.items() if state != before.sessions[key]]
+        return after.erased == before.erased and all(
+            key.user_id in before.erased and after.sessions[key] is None for key in changed
+        )
+
+    def has_right_effects(self, log: Log) -> bool:
+        return True
 
     def is_true(self, answer: Any, state: State, log: Log) -> bool:
         return True
