@@ -63,9 +63,11 @@ types: $(VENV)/.ready-dev
 contracts: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
-soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers
+soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers (needs a JDK with Maven)
 	SOAK=1 $(BIN)/pytest -q -s tests/soak
 	SOAK=1 $(BIN)/pytest -q -n auto tests/mongo/interleaving --timeout 3600
+	@$(BIN)/python -m tests.engines.building java
+	SOAK=1 CHATFOLD_TEST_ENGINES=java $(BIN)/pytest -q tests/copying/test_corpora.py
 
 demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 	$(BIN)/python bench/demo.py

@@ -1,6 +1,7 @@
 """Real dialogs, folded into SQLite, are the same in every store and back in SQLite."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -33,18 +34,20 @@ async def export_of(store: SessionStore) -> tuple[int, str]:
     return count, hashed.hexdigest()
 
 
+@pytest.mark.parametrize(("sessions", "messages"), [(100, 2024), (1000, 17_934)])
 async def test_some_dialogs_are_the_same_there_and_back(
-    dialogs: FoldedCorpus, store: SessionStore, tmp_path: Path
+    dialogs: FoldedCorpus, store: SessionStore, tmp_path: Path, sessions: int, messages: int
 ) -> None:
     folded = await SQLiteStore.open(dialogs.file)
     some = await SQLiteStore.open(tmp_path / "some.db")
-    for key in await folded.list_keys(limit=100):
+    for key in await folded.list_keys(limit=sessions):
         await some.put_image(await folded.read_image(key))
     await folded.aclose()
 
-    await assert_same_there_and_back(some, store, tmp_path, sessions=100, messages=2024)
+    await assert_same_there_and_back(some, store, tmp_path, sessions=sessions, messages=messages)
 
 
+@pytest.mark.skipif(not os.environ.get("SOAK"), reason="takes minutes on a server: make soak")
 @pytest.mark.parametrize("store_kind", STORES_BEHIND_DOORS, indirect=True)
 async def test_all_dialogs_are_the_same_there_and_back(
     dialogs: FoldedCorpus, store: SessionStore, tmp_path: Path

@@ -29,6 +29,9 @@ _OPTIONS = {
 
 _OF_THIS_RUN = secrets.token_hex(4)
 
+_WRITE_TIMEOUT_SECONDS = 60.0
+"""A server that does one thing after the other, on a busy machine, is not what tests are about."""
+
 
 def in_memory(*, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
     """On mongomock, a database per folder; no other process can reach it.
@@ -66,7 +69,9 @@ def on_server(
         return urlunsplit(parts._replace(path=f"/{_database_name(folder)}"))
 
     async def open_(folder: Path) -> SessionStore:
-        return await MongoStore.open(url(folder), segment_bytes=segment_bytes)
+        return await MongoStore.open(
+            url(folder), write_timeout_seconds=_WRITE_TIMEOUT_SECONDS, segment_bytes=segment_bytes
+        )
 
     async def drop(folder: Path) -> None:
         async with AsyncMongoClient[Document](server()) as client:
