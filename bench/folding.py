@@ -35,7 +35,6 @@ with source.open("w", encoding="utf-8") as file:
 _FOLD = """
 import asyncio, sys, time
 from pathlib import Path
-from app.formats.line_source import LineSource
 from app.store.factory import open_store
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.runner import run
@@ -43,7 +42,7 @@ from migrations.runner import run
 async def fold(source, url):
     store = await open_store(url)
     began_at = time.perf_counter()
-    await run(GROUP_MESSAGES, LineSource(source), store)
+    await run(GROUP_MESSAGES, GROUP_MESSAGES.open(str(source)), store)
     seconds = time.perf_counter() - began_at
     await store.aclose()
     return seconds

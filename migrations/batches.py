@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from app.domain.folding import SourceMessage
+from app.domain.source_session import SourceSession
 
 _FIRST_POSITIONS = 2
 
@@ -23,7 +24,7 @@ class Batch(NamedTuple):
 
     @classmethod
     def of(cls, session_id: str, user_id: str | None, messages: Sequence[SourceMessage]) -> "Batch":
-        """Records that were read one after the other; at least one."""
+        """Records that were read one after the other; none where only the key matters."""
         return cls(
             session_id,
             user_id,
@@ -32,6 +33,14 @@ class Batch(NamedTuple):
             tuple(message.position for message in messages[:_FIRST_POSITIONS]),
             marshal.dumps(list(map(tuple, messages))),
         )
+
+
+class ToldSession(NamedTuple):
+    """What a source says of a session itself, and whose it is, where it says that."""
+
+    session_id: str
+    user_id: str | None
+    session: SourceSession
 
 
 def batched_messages(records: bytes) -> Iterator[SourceMessage]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import typer
 
 from app.errors import AppError, ConfigurationError
-from app.formats.line_source import STANDARD_INPUT, LineSource
+from app.formats.line_source import STANDARD_INPUT
 from app.progress import ProgressKind, told_on_stderr
 from app.settings import StoreSettings
 from app.store.factory import open_store, sqlite_path
@@ -95,7 +95,7 @@ def plan(
             async with _reading(_url(store)) as opened, _thrown_away() as scratch:
                 return await planning.plan(
                     GROUP_MESSAGES,
-                    LineSource(source),
+                    GROUP_MESSAGES.open(str(source)),
                     opened,
                     scratch,
                     progress=told,
@@ -120,7 +120,11 @@ def run(
         with told_on_stderr(progress) as told, _observer(outcomes) as observer:
             async with _opened(_url(store)) as opened:
                 return await runner.run(
-                    GROUP_MESSAGES, LineSource(source), opened, progress=told, observer=observer
+                    GROUP_MESSAGES,
+                    GROUP_MESSAGES.open(str(source)),
+                    opened,
+                    progress=told,
+                    observer=observer,
                 )
 
     _finish(work, as_json=as_json)

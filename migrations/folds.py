@@ -6,25 +6,47 @@ from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
-from app.domain.folding import FoldedPart, Reason, SessionFold, SourceMessage
+from app.domain.folding import (
+    FoldedPart,
+    Reason,
+    Refusal,
+    SessionFold,
+    SourceMessage,
+    SourceRecord,
+)
+from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey
+from app.domain.limits import StoreLimits
 from app.domain.message import EncodedMessage
-from app.formats.line_source import LineSource
+from app.domain.source_session import SourceSession
+from app.formats.port import Source
 from app.progress import Progress
-from migrations.decoding import Chunk, decoded_chunks
+from migrations.decoding import Chunk, Decoder, decoded_chunks
 from migrations.job import Job
 from migrations.outcomes import Tally
 from migrations.spool import PART_RECORDS, Spool
 
 _SAMPLE_SESSIONS = 2
 _SAMPLE_RECORDS = 2
+_HEADER_LIMIT_BYTES = StoreLimits().header_bytes
+_MARGIN_BYTES = 2048  # for what a header has beside that: dates, counters, whose fold has made it
 
 
 class Part(NamedTuple):
-    """Some messages of a session, in order, with the records that they come from; at least one."""
+    """Some messages of a session, in order, with the records that they come from.
+
+    There is at least one, unless the source says of the session itself that there is none.
+    """
 
     messages: Sequence[EncodedMessage]
     records: Sequence[SourceMessage]
+    session: SourceSession | None = None
+    """What the source says of the session itself; in its first part only."""
+
+    @property
+    def all_records(self) -> Sequence[SourceRecord]:
+        """Those of the messages, and that of the session."""
+        return self.records if self.session is None else (self.session, *self.records)
 
 
 class PartedSession(NamedTuple):
@@ -44,12 +66,12 @@ class SourceSample:
         """Keep those records that belong to the sample."""
         placed = sorted(
             (position, batch.session_id)
-            for batch in chunk.batches
+            for batch in chunk.decoded.batches
             for position in batch.first_positions
         )
-        lines = dict(chunk.lines)
+        raw_records = {position: raw for position, raw, _ in chunk.raw_records}
         for position, session_id in placed:
-            raw = lines[position] or b""
+            raw = raw_records[position] or b""
             if session_id in self.records:
                 if len(self.records[session_id]) < _SAMPLE_RECORDS:
                     self.records[session_id].append(raw)
@@ -59,7 +81,7 @@ class SourceSample:
 
 async def read_source(
     job: Job,
-    source: LineSource,
+    source: Source,
     spool: Spool,
     tally: Tally,
     progress: Progress,
@@ -71,35 +93,72 @@ async def read_source(
         SourceError: the source cannot be read to its end.
     """
     progress.begin("reading", source.size_bytes)
-    with closing(decoded_chunks(job.format, source)) as chunks:
+    tally.place = source.place
+    decoder = Decoder(job.format, source.notation, job.options)
+    with closing(decoded_chunks(decoder, islice(source, job.options.limit))) as chunks:
         for chunk in chunks:
-            tally.read += len(chunk.lines)
-            for fault in chunk.faults:
+            decoded = chunk.decoded
+            tally.read += decoded.record_count
+            tally.outside += decoded.outside
+            for fault in decoded.faults:
                 tally.refuse_faulty(fault)
-            for batch in chunk.batches:
+            for batch in decoded.batches:
                 spool.add(batch)
+            for told in decoded.sessions:
+                spool.tell(told)
             if sample is not None:
                 sample.offer(chunk)
             progress.advance(source.bytes_read, tally.read)
             await asyncio.sleep(0)  # where an interruption can take effect
-    spool.assign_users()
-    for session_id, user_count, message in spool.ownerless():
+    outside = spool.assign_users(job.options)
+    tally.read -= outside
+    tally.outside += outside
+    for session_id, user_count, record in spool.ownerless():
         reason = Reason.USER_AMBIGUOUS if user_count else Reason.USER_UNKNOWN
-        tally.refuse_ownerless(session_id, message, reason)
+        tally.refuse_ownerless(session_id, record, reason)
 
 
 def folded_sessions(
-    spool: Spool, tally: Tally, *, message_limit_bytes: int, part_records: int = PART_RECORDS
+    spool: Spool,
+    tally: Tally,
+    *,
+    message_limit_bytes: int,
+    header_limit_bytes: int = _HEADER_LIMIT_BYTES,
+    part_records: int = PART_RECORDS,
 ) -> Iterator[PartedSession]:
     """Every session that the spooled records make; what they refuse is counted on the way."""
-    for key, records in spool.sessions():
+    for key, told, records in spool.sessions():
+        session = _told_first(key, told, tally, header_limit_bytes)
         fold = SessionFold(key, message_limit_bytes=message_limit_bytes)
-        yield PartedSession(key, _parts(key, fold, records, tally, part_records))
+        yield PartedSession(key, _parts(key, fold, session, records, tally, part_records))
+
+
+def _told_first(
+    key: SessionKey, told: Iterator[SourceSession], tally: Tally, header_limit_bytes: int
+) -> SourceSession | None:
+    """What the source says of a session first; whatever else it says of it is refused."""
+    first = next(told, None)
+    if first is None:
+        return None
+    for other in told:
+        is_same = other.fields_json == first.fields_json
+        reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
+        tally.refuse(key, Refusal(other, reason, first.position))
+    if _is_too_large(key, first, header_limit_bytes):
+        tally.refuse(key, Refusal(first, Reason.SESSION_TOO_LARGE, None))
+        return None
+    return first
+
+
+def _is_too_large(key: SessionKey, session: SourceSession, header_limit_bytes: int) -> bool:
+    size_bytes = len(session.fields_json) + 2 * len(encode_json(key)) + _MARGIN_BYTES
+    return size_bytes > header_limit_bytes
 
 
 def _parts(
     key: SessionKey,
     fold: SessionFold,
+    session: SourceSession | None,
     records: Iterator[SourceMessage],
     tally: Tally,
     part_records: int,
@@ -109,4 +168,10 @@ def _parts(
         for refusal in part.refusals:
             tally.refuse(key, refusal)
         if part.messages:
-            yield Part(part.messages, part.records)
+            yield Part(part.messages, part.records, session)
+            session = None
+    if session is not None:
+        if session.fields.has_date:
+            yield Part((), (), session)
+        else:
+            tally.refuse(key, Refusal(session, Reason.MISSING_CREATED_AT, None))

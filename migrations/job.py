@@ -1,15 +1,38 @@
 """Job: what a named migration is made of."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from app.formats.port import Format
+from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.formats.port import Format, Source
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """A fold of one kind of source; one file each in `migrations.jobs`."""
 
     name: str
     """As it is called on the command line."""
-    format: Format
-    """How the source is read; its name is the origin of the sessions that the job makes."""
+    make_format: Callable[[SourceOptions], Format]
+    open_source: Callable[[str, SourceOptions], Source]
+    """From what the operator named."""
+    options: SourceOptions = AS_IT_IS
+    """What the operator says of the source, and how much of it is wanted."""
+
+    @cached_property
+    def format(self) -> Format:
+        """How the source is read; its name is the origin of the sessions that the job makes."""
+        return self.make_format(self.options)
+
+    def told(self, options: SourceOptions) -> "Job":
+        """The job with these options."""
+        return replace(self, options=options)
+
+    def open(self, location: str) -> Source:
+        """The source that the operator named, to be entered by whoever reads it.
+
+        Raises:
+            SourceError: there can be no such source.
+        """
+        return self.open_source(location, self.options)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.domain.folding import Finding, Reason, Refusal, SourceMessage
+from app.domain.folding import Finding, Reason, Refusal, SourceRecord
 from app.domain.identity import SessionKey
 from app.errors import MigrationError
 from migrations.decoding import Fault
@@ -30,12 +30,15 @@ class Outcome:
     kind: OutcomeKind
     code: str
     """Of a `Reason`; of a `Finding` where the record was folded."""
+    place: str
+    """Where the record is, in people's words."""
     detail: str | None = None
     user_id: str | None = None
     session_id: str | None = None
     message_id: str | None = None
     kept_position: int | None = None
     """Of the record that holds the message id."""
+    kept_place: str | None = None
 
 
 Observer = Callable[[Outcome], None]
@@ -51,7 +54,11 @@ class Tally:
     """The outcomes of one run or plan so far."""
 
     observer: Observer = ignore
+    place: Callable[[int], str] = "record {}".format
+    """Where a record is, in people's words."""
     read: int = 0
+    outside: int = 0
+    """Records of sessions that were not asked for; not among those read."""
     folded: int = 0
     reasons: Counter[Reason] = field(default_factory=Counter[Reason])
     findings: Counter[Finding] = field(default_factory=Counter[Finding])
@@ -68,20 +75,20 @@ class Tally:
         """Records that could not be folded."""
         return sum(count for reason, count in self.reasons.items() if not reason.is_skip)
 
-    def count_folded(self, key: SessionKey, records: Iterable[SourceMessage]) -> None:
+    def count_folded(self, key: SessionKey, records: Iterable[SourceRecord]) -> None:
         """Note records that are messages of the session now."""
         for record in records:
             self.folded += 1
             if record.findings:
                 for finding in Finding(record.findings):
                     self.findings[finding] += 1
-                    self._note(_outcome(OutcomeKind.FOLDED, finding.code, key, record))
+                    self._note(self._found(finding, key, record))
 
     def refuse_faulty(self, fault: Fault) -> None:
         """Note a record that cannot be placed."""
         self._refuse(fault.reason, fault.position, detail=fault.detail)
 
-    def refuse_ownerless(self, session_id: str, record: SourceMessage, reason: Reason) -> None:
+    def refuse_ownerless(self, session_id: str, record: SourceRecord, reason: Reason) -> None:
         """Note a record whose user is not known."""
         self._refuse(reason, record.position, session_id=session_id, message_id=record.id or None)
 
@@ -122,7 +129,29 @@ class Tally:
         self.reasons[reason] += 1
         kind = OutcomeKind.SKIPPED if reason.is_skip else OutcomeKind.REJECTED
         self._note(
-            Outcome(position, kind, reason, detail, user_id, session_id, message_id, kept_position)
+            Outcome(
+                position,
+                kind,
+                reason,
+                self.place(position),
+                detail,
+                user_id,
+                session_id,
+                message_id,
+                kept_position,
+                None if kept_position is None else self.place(kept_position),
+            )
+        )
+
+    def _found(self, finding: Finding, key: SessionKey, record: SourceRecord) -> Outcome:
+        return Outcome(
+            record.position,
+            OutcomeKind.FOLDED,
+            finding.code,
+            self.place(record.position),
+            user_id=key.user_id,
+            session_id=key.session_id,
+            message_id=record.id or None,
         )
 
     def _note(self, outcome: Outcome) -> None:
@@ -130,14 +159,3 @@ class Tally:
         kept = self.examples.setdefault(outcome.code, [])
         if len(kept) < EXAMPLE_LIMIT:
             kept.append(outcome)
-
-
-def _outcome(kind: OutcomeKind, code: str, key: SessionKey, record: SourceMessage) -> Outcome:
-    return Outcome(
-        record.position,
-        kind,
-        code,
-        user_id=key.user_id,
-        session_id=key.session_id,
-        message_id=record.id or None,
-    )

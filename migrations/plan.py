@@ -12,7 +12,7 @@ from app.domain.identity import SessionKey, new_generation
 from app.domain.instants import instant_text
 from app.domain.message import ChatMessage, EncodedMessage, NewMessage, placed_json
 from app.domain.session import NewSession
-from app.formats.line_source import LineSource
+from app.formats.port import Source
 from app.progress import Progress, SilentProgress
 from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
@@ -32,7 +32,7 @@ _SHOWN_MESSAGES = 2
 
 async def plan(
     job: Job,
-    source: LineSource,
+    source: Source,
     store: SessionStore,
     scratch: SessionStore,
     *,
@@ -97,10 +97,10 @@ class _Planning:
         target, header = await look_at_target(self._store, self._format, key)
         if target.refusal is not None:
             state = SessionState.REFUSED
-            for record in part.records:
+            for record in part.all_records:
                 self._tally.refuse(key, Refusal(record, target.refusal, None))
         else:
-            self._tally.count_folded(key, part.records)
+            self._tally.count_folded(key, part.all_records)
             missing = len(part.messages)
             state = SessionState.CREATED
             if header is not None:
@@ -121,7 +121,9 @@ class _Planning:
         is_sample = key.session_id in self._sample.records
         if not is_sample and self._timed_messages >= TIMED_MESSAGES:
             return
-        session = folded_session(key, self._format.name, part.messages, generation=new_generation())
+        session = folded_session(
+            key, self._format.name, part.messages, part.session, generation=new_generation()
+        )
         if self._timed_messages < TIMED_MESSAGES:
             self.timed.append(session)
             self._timed_messages += len(part.messages)
@@ -139,7 +141,7 @@ async def _seconds_to_store(
     began_at_seconds = monotonic()
     await scratch.insert_absent(timed)
     seconds = monotonic() - began_at_seconds
-    return seconds * message_count / sum(len(session.messages) for session in timed)
+    return seconds * message_count / max(1, sum(len(session.messages) for session in timed))
 
 
 def _shown_session(session: NewSession) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class RecordCounts:
     rejected: int
     blank_lines: int
     """Lines that held nothing, and are no records."""
+    outside: int
+    """Records of sessions that were not asked for; not among those read."""
     reasons: Mapping[str, int]
     """Why records were skipped or rejected, by code."""
     findings: Mapping[str, int]
@@ -133,6 +135,7 @@ def record_counts(tally: Tally, blank_lines: int) -> RecordCounts:
         skipped=tally.skipped,
         rejected=tally.rejected,
         blank_lines=blank_lines,
+        outside=tally.outside,
         reasons={str(reason): count for reason, count in sorted(tally.reasons.items())},
         findings={finding.code: count for finding, count in sorted(tally.findings.items())},
         examples=tally.examples,
@@ -150,6 +153,8 @@ def _record_lines(records: RecordCounts) -> Iterator[str]:
         f" + {records.skipped:,} skipped + {records.rejected:,} rejected"
         f" (blank lines: {records.blank_lines:,})"
     )
+    if records.outside:
+        yield f"records of sessions that were not asked for: {records.outside:,}"
     for code, count in records.reasons.items():
         kind = "skipped" if Reason(code).is_skip else "rejected"
         yield f"{kind}, {code}: {count:,}"
@@ -170,11 +175,11 @@ def _example_lines(examples: Sequence[Outcome], count: int) -> Iterator[str]:
             )
             if value is not None
         ]
-        if example.kept_position is not None:
-            named.append(f"kept is line {example.kept_position}")
+        if example.kept_place is not None:
+            named.append(f"kept is {example.kept_place}")
         if example.detail is not None:
             named.append(example.detail)
-        yield f"    line {example.position}: {', '.join(named)}"
+        yield f"    {example.place}: {', '.join(named)}"
     if count > _SHOWN_EXAMPLES:
         yield f"    and {count - _SHOWN_EXAMPLES:,} more (--outcomes FILE names every one)"
 

@@ -12,7 +12,7 @@ from app.domain.identity import SessionKey, new_generation
 from app.domain.message import EncodedMessage, unplaced_part
 from app.domain.session import NewSession, SessionHeader
 from app.errors import MessageIdConflictError, SessionNotFoundError
-from app.formats.line_source import LineSource
+from app.formats.port import Source
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.collecting import seldom_collected
@@ -33,7 +33,7 @@ _Pair = tuple[EncodedMessage, SourceMessage]
 
 async def run(
     job: Job,
-    source: LineSource,
+    source: Source,
     store: SessionStore,
     *,
     progress: Progress | None = None,
@@ -104,7 +104,9 @@ class _Storing:
 
     async def add_session(self, key: SessionKey, part: Part) -> None:
         """Take a session's first part, which is all there is of nearly all sessions."""
-        session = folded_session(key, self._format.name, part.messages, generation=new_generation())
+        session = folded_session(
+            key, self._format.name, part.messages, part.session, generation=new_generation()
+        )
         self._batch.append((session, part))
         self._batched_messages += len(part.messages)
         self._batched_bytes += sum(record.size_bytes for record in part.records)
@@ -147,7 +149,7 @@ class _Storing:
         are_stored = await self._store.insert_absent([session for session, _ in batch])
         for (session, part), is_stored in zip(batch, are_stored, strict=True):
             if is_stored:
-                self._tally.count_folded(session.key, part.records)
+                self._tally.count_folded(session.key, part.all_records)
                 self.messages_added += len(part.messages)
                 self._count(SessionState.CREATED)
             else:
@@ -162,8 +164,11 @@ class _Storing:
         if header is None:  # what is free now was there a moment ago, or had a deletion marker
             refusal = Reason.DELETED_BY_USER
         todo = list(zip(part.messages, part.records, strict=True))
+        told = () if part.session is None else (part.session,)
         try:
             if header is not None and refusal is None:
+                self._tally.count_folded(key, told)
+                told = ()
                 todo = await self._without_known(header, todo)
                 if not todo:
                     return SessionState.UNCHANGED
@@ -175,7 +180,7 @@ class _Storing:
                 return SessionState.COMPLETED if added else SessionState.UNCHANGED
         except SessionNotFoundError:
             refusal = Reason.DELETED_BY_USER
-        for _, record in todo:
+        for record in (*told, *(record for _, record in todo)):
             self._tally.refuse(key, Refusal(record, refusal or Reason.DELETED_BY_USER, None))
         return SessionState.REFUSED
 

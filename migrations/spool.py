@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
-from app.domain.folding import Finding, SourceMessage
+from app.domain.folding import Finding, SourceMessage, SourceRecord
 from app.domain.identity import SessionKey
-from migrations.batches import Batch, batched_messages
+from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.domain.source_session import SourceSession
+from migrations.batches import Batch, ToldSession, batched_messages
 from migrations.scratch import Scratch
 
 PART_RECORDS = 50_000
@@ -28,30 +30,67 @@ CREATE TABLE batch (
     session_id TEXT NOT NULL,
     user_id TEXT,
     is_user_inferred INTEGER NOT NULL DEFAULT 0,
+    record_count INTEGER NOT NULL,
     records BLOB NOT NULL               -- of several batches
+) STRICT;
+CREATE TABLE session (                  -- what the source says of sessions themselves
+    session_id TEXT NOT NULL,
+    user_id TEXT,
+    is_user_inferred INTEGER NOT NULL DEFAULT 0,
+    position INTEGER NOT NULL,
+    record BLOB NOT NULL
 ) STRICT;
 CREATE TABLE owner (
     session_id TEXT PRIMARY KEY,
     user_id TEXT,
-    user_count INTEGER NOT NULL
+    user_count INTEGER NOT NULL,
+    is_inferred INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 """
 
 _SORTING_TABLE = """
 CREATE TABLE record (
-    instant INTEGER NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, record BLOB NOT NULL
+    order_key INTEGER NOT NULL, id TEXT NOT NULL, position INTEGER NOT NULL, record BLOB NOT NULL
 ) STRICT
 """
 
 # Only of sessions that have records without a user: nobody asks for the others.
 _FIND_OWNERS = """
 CREATE INDEX batch_by_session ON batch (session_id, user_id);
-INSERT INTO owner
-    SELECT session_id, min(user_id), count(DISTINCT user_id) FROM batch
-    WHERE session_id IN (SELECT session_id FROM batch WHERE user_id IS NULL) GROUP BY session_id;
-UPDATE batch SET user_id = owner.user_id, is_user_inferred = 1 FROM owner
-    WHERE batch.user_id IS NULL AND batch.session_id = owner.session_id AND owner.user_count = 1;
+CREATE INDEX session_by_session ON session (session_id, user_id);
+CREATE VIEW named AS
+    SELECT session_id, user_id FROM batch UNION ALL SELECT session_id, user_id FROM session;
+INSERT INTO owner (session_id, user_id, user_count)
+    SELECT session_id, min(user_id), count(DISTINCT user_id) FROM named
+    WHERE session_id IN (SELECT session_id FROM named WHERE user_id IS NULL) GROUP BY session_id;
 """
+
+_GIVE_TO_DEFAULT_USER = """
+UPDATE owner SET user_id = ?, user_count = 1, is_inferred = 0 WHERE user_count = 0
+"""
+
+_GIVE_TO_OWNERS = """
+UPDATE {table} SET user_id = owner.user_id, is_user_inferred = owner.is_inferred FROM owner
+    WHERE {table}.user_id IS NULL AND {table}.session_id = owner.session_id
+    AND owner.user_count = 1
+"""
+
+
+_COUNT = (
+    "SELECT (SELECT coalesce(sum(record_count), 0) FROM batch) + (SELECT count(*) FROM session)"
+)
+
+# Of sessions in which this user has nothing; nobody else's record can become this user's.
+_FORGET_NOBODYS = """
+DELETE FROM {table} WHERE user_id IS NULL AND session_id NOT IN (
+    SELECT session_id FROM batch WHERE user_id = ?
+    UNION SELECT session_id FROM session WHERE user_id = ?
+)
+"""
+
+_FORGET_OTHERS = "DELETE FROM {table} WHERE user_id != ?"
+
+_Record = TypeVar("_Record", SourceMessage, SourceSession)
 
 
 class OwnerlessRecord(NamedTuple):
@@ -60,14 +99,20 @@ class OwnerlessRecord(NamedTuple):
     session_id: str
     user_count: int
     """How many users the session's other records name."""
-    message: SourceMessage
+    record: SourceRecord
 
 
 class SpooledSession(NamedTuple):
-    """The records of one session in order; to be read before the next session is asked for."""
+    """The records of one session; to be read before the next session is asked for."""
 
     key: SessionKey
+    told: Iterator[SourceSession]
+    """Those of the session itself, the first of the source first."""
     records: Iterator[SourceMessage]
+    """Those of its messages, in order."""
+
+
+_NONE_TOLD: tuple[None, Iterator[SourceSession]] = (None, iter(()))
 
 
 class Spool:
@@ -78,10 +123,11 @@ class Spool:
     ) -> None:
         self._buffer_limit_records = buffer_records
         self._part_limit_records = part_records
-        self._buffer: dict[tuple[str, str | None], list[bytes]] = {}
+        self._buffer: dict[tuple[str, str | None], list[Batch]] = {}
         self._buffered_records = 0
         self._buffered_bytes = 0
         self._has_ownerless = False
+        self._has_told = False
         self._scratch = Scratch(_TABLES)
 
     def close(self) -> None:
@@ -92,9 +138,9 @@ class Spool:
         """Take some records."""
         key = (batch.session_id, batch.user_id)
         if key in self._buffer:
-            self._buffer[key].append(batch.records)
+            self._buffer[key].append(batch)
         else:
-            self._buffer[key] = [batch.records]
+            self._buffer[key] = [batch]
         self._buffered_records += batch.record_count
         self._buffered_bytes += batch.size_bytes
         if (
@@ -103,14 +149,46 @@ class Spool:
         ):
             self._write_buffer()
 
-    def assign_users(self) -> None:
-        """Give records without a user to their session's one user; once, after the last `add`."""
+    def tell(self, told: ToldSession) -> None:
+        """Take a record of a session itself."""
+        session = told.session
+        self._scratch.insert(
+            "INSERT INTO session (session_id, user_id, position, record) VALUES (?, ?, ?, ?)",
+            [(told.session_id, told.user_id, session.position, marshal.dumps(tuple(session)))],
+        )
+        self._has_told = True
+        self._has_ownerless = self._has_ownerless or told.user_id is None
+
+    def assign_users(self, options: SourceOptions = AS_IT_IS) -> int:
+        """Give records without a user to their session's one user; once, after the last `add`.
+
+        Returns how many records belong to no session that is wanted; they are forgotten.
+        """
         self._write_buffer()
         if self._has_ownerless:
             self._scratch.execute(_FIND_OWNERS)
+            if options.default_user is not None:
+                self._scratch.execute(_GIVE_TO_DEFAULT_USER, [options.default_user])
+            for table in ("batch", "session"):
+                self._scratch.execute(_GIVE_TO_OWNERS.format(table=table))
+        return 0 if options.user is None else self._keep_only(options.user)
+
+    def _keep_only(self, user_id: str) -> int:
+        (before,) = next(self._scratch.execute(_COUNT))
+        for table in ("batch", "session"):
+            self._scratch.execute(_FORGET_NOBODYS.format(table=table), [user_id, user_id])
+        for table in ("batch", "session"):
+            self._scratch.execute(_FORGET_OTHERS.format(table=table), [user_id])
+        (after,) = next(self._scratch.execute(_COUNT))
+        return cast("int", before - after)
 
     def ownerless(self) -> Iterator[OwnerlessRecord]:
         """What could not be assigned, in no particular order."""
+        for session_id, user_count, record in self._scratch.execute(
+            "SELECT session_id, user_count, record FROM session JOIN owner USING (session_id)"
+            " WHERE session.user_id IS NULL"
+        ):
+            yield OwnerlessRecord(session_id, user_count, _told(record))
         for session_id, user_count, records in self._scratch.execute(
             "SELECT session_id, user_count, records FROM batch JOIN owner USING (session_id)"
             " WHERE batch.user_id IS NULL"
@@ -124,8 +202,38 @@ class Spool:
             "SELECT session_id, user_id, is_user_inferred, records FROM batch"
             " WHERE user_id IS NOT NULL ORDER BY session_id, user_id"
         )
+        all_told = self._all_told()
+        key_told, told = next(all_told, _NONE_TOLD)
         for (session_id, user_id), batches in groupby(rows, key=itemgetter(0, 1)):
-            yield SpooledSession(SessionKey(user_id, session_id), self._in_order(batches))
+            key = SessionKey(user_id, session_id)
+            while key_told is not None and _place(key_told) < _place(key):
+                yield SpooledSession(key_told, told, iter(()))
+                key_told, told = next(all_told, _NONE_TOLD)
+            if key_told == key:
+                yield SpooledSession(key, told, self._in_order(batches))
+                key_told, told = next(all_told, _NONE_TOLD)
+            else:
+                yield SpooledSession(key, iter(()), self._in_order(batches))
+        while key_told is not None:
+            yield SpooledSession(key_told, told, iter(()))
+            key_told, told = next(all_told, _NONE_TOLD)
+
+    def _all_told(self) -> Iterator[tuple[SessionKey, Iterator[SourceSession]]]:
+        """What the source says of sessions themselves, in the order of `sessions`."""
+        if not self._has_told:
+            return
+        rows = self._scratch.execute(
+            "SELECT session_id, user_id, is_user_inferred, record FROM session"
+            " WHERE user_id IS NOT NULL ORDER BY session_id, user_id, position"
+        )
+        for (session_id, user_id), group in groupby(rows, key=itemgetter(0, 1)):
+            yield (
+                SessionKey(user_id, session_id),
+                (
+                    _with_inferred_user(_told(record)) if is_user_inferred else _told(record)
+                    for _, _, is_user_inferred, record in group
+                ),
+            )
 
     def _in_order(self, batches: Iterator[tuple[str, str, int, bytes]]) -> Iterator[SourceMessage]:
         in_memory: list[SourceMessage] = []
@@ -146,8 +254,15 @@ class Spool:
 
     def _write_buffer(self) -> None:
         self._scratch.insert(
-            "INSERT INTO batch (session_id, user_id, records) VALUES (?, ?, ?)",
-            ((*key, marshal.dumps(batches)) for key, batches in self._buffer.items()),
+            "INSERT INTO batch (session_id, user_id, record_count, records) VALUES (?, ?, ?, ?)",
+            (
+                (
+                    *key,
+                    sum(batch.record_count for batch in batches),
+                    marshal.dumps([batch.records for batch in batches]),
+                )
+                for key, batches in self._buffer.items()
+            ),
         )
         self._has_ownerless = self._has_ownerless or any(
             user_id is None for _, user_id in self._buffer
@@ -169,7 +284,7 @@ def _sorted_on_disk(
             )
             first.clear()
         for (encoded,) in scratch.execute(
-            "SELECT record FROM record ORDER BY instant, id, position"
+            "SELECT record FROM record ORDER BY order_key, id, position"
         ):
             yield SourceMessage._make(marshal.loads(encoded))  # noqa: S302 - written above
 
@@ -179,5 +294,14 @@ def _decoded(batches: bytes) -> Iterator[SourceMessage]:
     return chain.from_iterable(map(batched_messages, marshal.loads(batches)))  # noqa: S302
 
 
-def _with_inferred_user(message: SourceMessage) -> SourceMessage:
-    return message._replace(findings=int(message.findings | Finding.USER_INFERRED))
+def _told(encoded: bytes) -> SourceSession:
+    return SourceSession._make(marshal.loads(encoded))  # noqa: S302 - written by us, as above
+
+
+def _with_inferred_user(record: _Record) -> _Record:
+    return record._replace(findings=int(record.findings | Finding.USER_INFERRED))
+
+
+def _place(key: SessionKey) -> tuple[str, str]:
+    """In the order of `Spool.sessions`."""
+    return key.session_id, key.user_id

@@ -20,10 +20,13 @@ from app.domain.message import (
     unplaced_json,
 )
 from app.domain.session import NewSession, Origin
+from app.domain.source_session import SourceFields, SourceSession
 
 KEPT_NAME = "chatfold:source"
 """The one name in a folded message's metadata that is ours: what the source said and no field of a
 message can hold, an object with the source's own names."""
+
+_NOTHING_TOLD = SourceFields()
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -32,6 +35,7 @@ class Reason(StrEnum):
     """Why a record was not folded; stable codes for reports."""
 
     MALFORMED_JSON = "malformed_json"
+    MALFORMED_BSON = "malformed_bson"
     NOT_AN_OBJECT = "not_an_object"
     MISSING_SESSION_ID = "missing_session_id"
     MISSING_CREATED_AT = "missing_created_at"
@@ -39,6 +43,8 @@ class Reason(StrEnum):
     INVALID_ID = "invalid_id"
     INVALID_CONTENT = "invalid_content"
     MESSAGE_TOO_LARGE = "message_too_large"
+    SESSION_TOO_LARGE = "session_too_large"
+    """What the source says of the session itself has more bytes than a header may."""
     USER_UNKNOWN = "user_unknown"
     """No message of the session names a user."""
     USER_AMBIGUOUS = "user_ambiguous"
@@ -85,8 +91,9 @@ class SourceMessage(NamedTuple):
     It is encoded as it will be stored when the record is read: the rest of a fold only moves bytes.
     """
 
-    instant_microseconds: int
-    """Since 1970 in UTC; finer than what is stored, so that the source's own order holds."""
+    order_key: int
+    """Where the source has a structure, the place in it, which goes before time. Elsewhere the
+    microseconds since 1970 in UTC: finer than what is stored, so that the source's order holds."""
     id: str
     """Empty where the source has none."""
     position: int
@@ -116,14 +123,16 @@ def source_message(
     metadata: dict[str, Any],
     findings: int,
     size_bytes: int,
+    *,
+    order_key: int | None = None,
 ) -> SourceMessage:
-    """What a record says, of values that are fit to be stored.
+    """What a record says, of values that are fit to be stored; ordered by time without a key.
 
     A message has no author's label: what the source calls its user is the session's owner.
     """
     created_at = _text_of(instant_microseconds // 1000)
     return SourceMessage(
-        instant_microseconds,
+        instant_microseconds if order_key is None else order_key,
         message_id,
         position,
         created_at,
@@ -141,10 +150,13 @@ def _text_of(instant_milliseconds: int) -> str:
     return instant_text(EPOCH + timedelta(milliseconds=instant_milliseconds))
 
 
-class Refusal(NamedTuple):
-    """A record of a session that did not become a message of it."""
+SourceRecord = SourceMessage | SourceSession
 
-    record: SourceMessage
+
+class Refusal(NamedTuple):
+    """A record of a session that became no message of it, nor its header."""
+
+    record: SourceRecord
     reason: Reason
     kept_position: int | None
     """Of the record that holds its id."""
@@ -188,8 +200,8 @@ class SessionFold:
 
     def _made_id(self, record: SourceMessage) -> str:
         # Of everything the record says, so that each run makes the same one.
-        instant = str(record.instant_microseconds)
-        return derived_id("folded-message", *self._key, instant, record.digest.hex())
+        place = str(record.order_key)
+        return derived_id("folded-message", *self._key, place, record.digest.hex())
 
     def _repeated(self, message_id: str, record: SourceMessage) -> Refusal:
         position, digest = self._seen[message_id]
@@ -199,14 +211,32 @@ class SessionFold:
 
 
 def folded_session(
-    key: SessionKey, format_name: str, messages: Sequence[EncodedMessage], *, generation: str
+    key: SessionKey,
+    format_name: str,
+    messages: Sequence[EncodedMessage],
+    session: SourceSession | None = None,
+    *,
+    generation: str,
+    run_id: str | None = None,
 ) -> NewSession:
-    """A session of these messages, which are at least one and in order."""
+    """A session of these messages, in order, and of what its source says of it.
+
+    There is at least one message, or else a date of the session.
+    """
+    told = _NOTHING_TOLD if session is None else session.fields
+    dates = [message.created_at for message in messages]
+    first = told.created_at or (datetime.fromisoformat(min(dates)) if dates else told.updated_at)
+    last = told.updated_at or (datetime.fromisoformat(max(dates)) if dates else first)
+    if first is None or last is None:
+        raise ValueError("A session without messages needs a date.")
     return NewSession(
         key=key,
+        fields=told.own,
         messages=tuple(messages),
-        origin=Origin(format=format_name, source_id=key.session_id),
+        origin=Origin(
+            format=format_name, source_id=key.session_id, run_id=run_id, extras=told.extras
+        ),
         generation=generation,
-        created_at=datetime.fromisoformat(messages[0].created_at),
-        updated_at=datetime.fromisoformat(messages[-1].created_at),
+        created_at=first,
+        updated_at=max(first, last),
     )

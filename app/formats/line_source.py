@@ -1,7 +1,9 @@
 """LineSource: the lines of a file or of standard input, plain or gzipped, in bounded memory."""
 
 import gzip
+import hashlib
 import io
+import os
 import sys
 import zlib
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from app.errors import SourceError
-from app.formats.port import Line
+from app.formats.port import Notation, RawRecord
 
 LINE_LIMIT_BYTES = 64 * 1024 * 1024
 """The longest line that is looked at: the largest message, with each of its bytes escaped."""
@@ -18,6 +20,7 @@ LINE_LIMIT_BYTES = 64 * 1024 * 1024
 STANDARD_INPUT = Path("-")
 
 _CHUNK_BYTES = 1024 * 1024
+_FINGERPRINT_BYTES = 64 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -28,6 +31,8 @@ class LineSource:
     Raises:
         SourceError: the file cannot be opened; from the iteration too, where it cannot be read on.
     """
+
+    notation = Notation.JSON
 
     def __init__(self, path: Path, *, line_limit_bytes: int = LINE_LIMIT_BYTES) -> None:
         self.name = "standard input" if path == STANDARD_INPUT else str(path)
@@ -70,7 +75,7 @@ class LineSource:
         """How far the reading is, in bytes as they are stored; 0 where that is not known."""
         return self._stored.tell() if self.size_bytes is not None else 0
 
-    def __iter__(self) -> Iterator[Line]:
+    def __iter__(self) -> Iterator[RawRecord]:
         """The lines that are not blank."""
         position = 0
         rest = b""
@@ -83,18 +88,37 @@ class LineSource:
                 position += 1
                 if is_cut or len(raw) > self._line_limit_bytes:
                     is_cut = False
-                    yield Line(position, None)
+                    yield RawRecord(position, None)
                 elif not raw or raw.isspace():
                     self.blank_lines += 1
                 else:
-                    yield Line(position, raw)
+                    yield RawRecord(position, raw)
             if len(rest) > self._line_limit_bytes:
                 rest = b""
                 is_cut = True
         if is_cut:
-            yield Line(position + 1, None)
+            yield RawRecord(position + 1, None)
         elif rest and not rest.isspace():
-            yield Line(position + 1, rest)
+            yield RawRecord(position + 1, rest)
+
+    def place(self, position: int) -> str:
+        """See the port."""
+        return f"line {position}"
+
+    def fingerprint(self) -> str | None:
+        """Of the file's size, date, beginning and end; a stream has none."""
+        try:
+            stat = os.fstat(self._stored.fileno())
+            if self.size_bytes is None or self._path == STANDARD_INPUT:
+                return None
+            ends = hashlib.sha256()
+            with self._path.open("rb") as file:
+                ends.update(file.read(_FINGERPRINT_BYTES))
+                file.seek(max(0, stat.st_size - _FINGERPRINT_BYTES))
+                ends.update(file.read(_FINGERPRINT_BYTES))
+        except OSError as error:
+            raise SourceError(f"{self.name} cannot be read: {error.strerror}.") from error
+        return f"{stat.st_size}-{stat.st_mtime_ns}-{ends.hexdigest()[:32]}"
 
     def _read(self) -> bytes:
         try:

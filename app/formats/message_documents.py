@@ -11,7 +11,8 @@ from app.domain.folding import EPOCH, KEPT_NAME, Finding, Reason, source_message
 from app.domain.free_json import checked_json, encode_json
 from app.domain.identity import ID_LIMIT_BYTES, checked_id
 from app.domain.message import MessageType
-from app.formats.port import FaultyRecord, Line, Record
+from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.formats.port import FaultyRecord, Notation, RawRecord, Record
 
 _FIELDS = frozenset(
     {"id", "session_id", "user_id", "content", "message_type", "metadata", "created_at"}
@@ -47,17 +48,30 @@ class MessageDocuments:
 
     name = "message-documents"
 
-    def records(self, lines: Iterable[Line]) -> Iterator[Record | FaultyRecord]:
-        """One record for each line; see the port."""
-        for position, raw in lines:
+    def __init__(self, options: SourceOptions = AS_IT_IS) -> None:
+        self._options = options
+
+    def records(
+        self, raw_records: Iterable[RawRecord], notation: Notation = Notation.JSON
+    ) -> Iterator[Record | FaultyRecord]:
+        """One record for each raw one; see the port."""
+        for position, raw, damage in raw_records:
             if raw is None:
-                detail = "The line is too long to be looked at."
-                yield FaultyRecord(position, Reason.MESSAGE_TOO_LARGE, detail, b"")
+                yield _unread(position, damage, notation)
                 continue
             try:
                 yield _record(position, raw)
             except _FaultError as fault:
                 yield FaultyRecord(position, fault.reason, fault.detail, raw)
+
+
+def _unread(position: int, damage: str, notation: Notation) -> FaultyRecord:
+    if not damage:
+        detail = "The record is too long to be looked at."
+        return FaultyRecord(position, Reason.MESSAGE_TOO_LARGE, detail, b"")
+    is_bson = notation is Notation.BSON
+    reason = Reason.MALFORMED_BSON if is_bson else Reason.MALFORMED_JSON
+    return FaultyRecord(position, reason, damage, b"")
 
 
 def _record(position: int, raw: bytes) -> Record:

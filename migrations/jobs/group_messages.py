@@ -4,7 +4,17 @@ A session is the messages with one (`user_id`, `session_id`), by `created_at` as
 by id.
 """
 
+from pathlib import Path
+
+from app.domain.source_options import SourceOptions
+from app.formats.line_source import LineSource
 from app.formats.message_documents import MessageDocuments
+from app.formats.port import Source
 from migrations.job import Job
 
-GROUP_MESSAGES = Job(name="group-messages", format=MessageDocuments())
+
+def _source(location: str, _options: SourceOptions) -> Source:
+    return LineSource(Path(location))
+
+
+GROUP_MESSAGES = Job(name="group-messages", make_format=MessageDocuments, open_source=_source)

@@ -7,10 +7,10 @@ import pytest
 
 from app.errors import SourceError
 from app.formats.line_source import LineSource
-from app.formats.port import Line
+from app.formats.port import RawRecord
 
 
-def lines_of(path: Path, **options: int) -> list[Line]:
+def lines_of(path: Path, **options: int) -> list[RawRecord]:
     with LineSource(path, **options) as source:
         return list(source)
 
@@ -21,7 +21,7 @@ def test_lines_are_numbered_from_one_and_lose_their_break(tmp_path: Path) -> Non
 
     lines = lines_of(path)
 
-    assert lines == [Line(1, b"first"), Line(2, b"second")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, b"second")]
 
 
 def test_a_last_line_needs_no_break(tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_a_last_line_needs_no_break(tmp_path: Path) -> None:
 
     lines = lines_of(path)
 
-    assert lines == [Line(1, b"first"), Line(2, b"second")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, b"second")]
 
 
 def test_gzip_is_known_by_its_bytes_and_not_by_its_name(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_gzip_is_known_by_its_bytes_and_not_by_its_name(tmp_path: Path) -> None:
 
     lines = lines_of(path)
 
-    assert lines == [Line(1, b"first"), Line(2, b"second")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, b"second")]
 
 
 def test_several_gzip_members_are_one_source(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_several_gzip_members_are_one_source(tmp_path: Path) -> None:
 
     lines = lines_of(path)
 
-    assert lines == [Line(1, b"first"), Line(2, b"second")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, b"second")]
 
 
 def test_blank_lines_are_counted_and_hold_their_numbers(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_blank_lines_are_counted_and_hold_their_numbers(tmp_path: Path) -> None:
     with LineSource(path) as source:
         lines = list(source)
 
-    assert lines == [Line(2, b"first\r"), Line(5, b"second")]
+    assert lines == [RawRecord(2, b"first\r"), RawRecord(5, b"second")]
     assert source.blank_lines == 4
 
 
@@ -68,7 +68,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
 
     lines = lines_of(path)
 
-    assert lines == [Line(1, b"first"), Line(2, b"\xef\xbb\xbfsecond")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, b"\xef\xbb\xbfsecond")]
 
 
 def test_lines_that_cross_the_blocks_of_reading_stay_whole(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_lines_that_cross_the_blocks_of_reading_stay_whole(tmp_path: Path) -> No
 
     lines = lines_of(path)
 
-    assert lines == [Line(1, b"first"), Line(2, long_line), Line(3, b"last")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, long_line), RawRecord(3, b"last")]
 
 
 @pytest.mark.parametrize("break_at_the_end", [b"\n", b""])
@@ -90,7 +90,7 @@ def test_a_line_over_the_limit_is_named_and_its_neighbours_survive(
 
     lines = lines_of(path, line_limit_bytes=100)
 
-    assert lines == [Line(1, b"first"), Line(2, None), Line(3, b"last")]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, None), RawRecord(3, b"last")]
 
 
 def test_a_last_line_over_the_limit_is_named(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_last_line_over_the_limit_is_named(tmp_path: Path) -> None:
 
     lines = lines_of(path, line_limit_bytes=100)
 
-    assert lines == [Line(1, b"first"), Line(2, None)]
+    assert lines == [RawRecord(1, b"first"), RawRecord(2, None)]
 
 
 def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:

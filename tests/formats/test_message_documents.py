@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.folding import Finding, Reason
 from app.formats.message_documents import MessageDocuments
-from app.formats.port import FaultyRecord, Line, Record
+from app.formats.port import FaultyRecord, RawRecord, Record
 
 WHOLE: dict[str, Any] = {
     "id": "m1",
@@ -22,7 +22,7 @@ NOON_MICROSECONDS = 1_704_110_400_000_000
 
 
 def read(raw: bytes) -> Record | FaultyRecord:
-    (record,) = MessageDocuments().records([Line(7, raw)])
+    (record,) = MessageDocuments().records([RawRecord(7, raw)])
     return record
 
 
@@ -51,7 +51,7 @@ def said(record: Record) -> Said:
     return Said(
         source.id,
         source.position,
-        source.instant_microseconds,
+        source.order_key,
         stored["content"],
         stored["message_type"],
         stored["metadata"],
@@ -110,7 +110,7 @@ def test_json_that_is_no_object_is_refused(raw: bytes) -> None:
 
 
 def test_a_line_that_was_too_long_to_read_is_refused() -> None:
-    (record,) = MessageDocuments().records([Line(3, None)])
+    (record,) = MessageDocuments().records([RawRecord(3, None)])
 
     assert isinstance(record, FaultyRecord)
     assert (record.position, record.reason) == (3, Reason.MESSAGE_TOO_LARGE)

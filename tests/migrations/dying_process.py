@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from app.domain.identity import SessionKey
 from app.domain.message import EncodedMessage, NewMessage
 from app.domain.session import NewSession, Precondition
-from app.formats.line_source import LineSource
 from app.store.port import Appended
 from app.store.sqlite.store import SQLiteStore
 from migrations.jobs.group_messages import GROUP_MESSAGES
@@ -70,7 +69,9 @@ async def main() -> None:
     assert isinstance(store, DyingStore)
     store.signal_name, store.writes_left, store.moment = signal_name, int(write), moment
     try:
-        await run(GROUP_MESSAGES, LineSource(Path(source)), store, part_records=int(part_records))
+        await run(
+            GROUP_MESSAGES, GROUP_MESSAGES.open(source), store, part_records=int(part_records)
+        )
     finally:
         await store.aclose()
 

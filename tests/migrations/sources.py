@@ -8,7 +8,6 @@ from typing import Any
 from app.domain.identity import SessionKey
 from app.domain.message import ChatMessage
 from app.domain.session import ChatSession
-from app.formats.line_source import LineSource
 from app.store.port import SessionStore
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.outcomes import Observer, ignore
@@ -55,7 +54,11 @@ async def fold(
     path: Path, store: SessionStore, *, observer: Observer = ignore, part_records: int = 50_000
 ) -> RunReport:
     report = await run(
-        GROUP_MESSAGES, LineSource(path), store, observer=observer, part_records=part_records
+        GROUP_MESSAGES,
+        GROUP_MESSAGES.open(str(path)),
+        store,
+        observer=observer,
+        part_records=part_records,
     )
     records = report.records
     assert records.read == records.folded + records.skipped + records.rejected

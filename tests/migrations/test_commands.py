@@ -147,11 +147,13 @@ def test_json_counts_records_and_names_conflicts(tmp_path: Path, url: str) -> No
             "position": 3,
             "kind": "rejected",
             "code": "conflicting_id",
+            "place": "line 3",
             "detail": None,
             "user_id": "ada",
             "session_id": "s1",
             "message_id": "m1",
             "kept_position": 2,
+            "kept_place": "line 2",
         }
     ]
 

@@ -14,21 +14,21 @@ import pytest
 from app.domain.folding import Reason
 from app.errors import MigrationError
 from app.formats.message_documents import MessageDocuments
-from app.formats.port import Line
+from app.formats.port import RawRecord
 from migrations.batches import batched_messages
-from migrations.decoding import Chunk, decoded_chunks
+from migrations.decoding import Chunk, Decoder, decoded_chunks
 from tests.migrations.sources import document
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 40_000
 
 
-def lines(count: int = LINES) -> Iterator[Line]:
+def lines(count: int = LINES) -> Iterator[RawRecord]:
     """Two sessions in turn; every thousandth line is none."""
     text = "x" * 200
     for position in range(1, count + 1):
         made = document(f"m{position}", text, session_id=f"s{position % 2}")
-        yield Line(position, b"{" if position % 1000 == 0 else json.dumps(made).encode())
+        yield RawRecord(position, b"{" if position % 1000 == 0 else json.dumps(made).encode())
 
 
 @pytest.fixture
@@ -51,10 +51,10 @@ def positions(chunks: list[Chunk]) -> list[int]:
     for chunk in chunks:
         placed = [
             message.position
-            for batch in chunk.batches
+            for batch in chunk.decoded.batches
             for message in batched_messages(batch.records)
         ]
-        found.extend(sorted([*placed, *(fault.position for fault in chunk.faults)]))
+        found.extend(sorted([*placed, *(fault.position for fault in chunk.decoded.faults)]))
     return found
 
 
@@ -62,29 +62,29 @@ def messages_by_position(chunks: list[Chunk]) -> dict[int, object]:
     return {
         message.position: (batch.session_id, batch.user_id, message)
         for chunk in chunks
-        for batch in chunk.batches
+        for batch in chunk.decoded.batches
         for message in batched_messages(batch.records)
     }
 
 
 def test_two_processes_give_what_one_gives(started: list[subprocess.Popen[bytes]]) -> None:
-    alone = list(decoded_chunks(MessageDocuments(), lines(), alone_bytes=10**9))
+    alone = list(decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=10**9))
     assert started == []
 
-    with closing(decoded_chunks(MessageDocuments(), lines(), alone_bytes=0)) as shared:
+    with closing(decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=0)) as shared:
         chunks = list(shared)
 
     assert len(started) == 1
     assert positions(chunks) == list(range(1, LINES + 1))
-    assert [line.position for chunk in chunks for line in chunk.lines] == positions(chunks)
-    faults = [fault for chunk in chunks for fault in chunk.faults]
+    assert [one.position for chunk in chunks for one in chunk.raw_records] == positions(chunks)
+    faults = [fault for chunk in chunks for fault in chunk.decoded.faults]
     assert [fault.position for fault in faults] == list(range(1000, LINES + 1, 1000))
     assert {fault.reason for fault in faults} == {Reason.MALFORMED_JSON}
     assert messages_by_position(chunks) == messages_by_position(alone)
 
 
 def test_a_small_source_needs_no_second_process(started: list[subprocess.Popen[bytes]]) -> None:
-    chunks = list(decoded_chunks(MessageDocuments(), lines(3000)))
+    chunks = list(decoded_chunks(Decoder(MessageDocuments()), lines(3000)))
 
     assert positions(chunks) == list(range(1, 3001))
     assert started == []
@@ -93,7 +93,7 @@ def test_a_small_source_needs_no_second_process(started: list[subprocess.Popen[b
 def test_whoever_stops_early_stops_the_second_process(
     started: list[subprocess.Popen[bytes]],
 ) -> None:
-    with closing(decoded_chunks(MessageDocuments(), lines(), alone_bytes=0)) as chunks:
+    with closing(decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=0)) as chunks:
         next(chunks)
         next(chunks)
         assert [process.poll() for process in started] == [None]
@@ -102,7 +102,7 @@ def test_whoever_stops_early_stops_the_second_process(
 
 
 def test_the_death_of_the_second_process_is_told(started: list[subprocess.Popen[bytes]]) -> None:
-    with closing(decoded_chunks(MessageDocuments(), lines(), alone_bytes=0)) as chunks:
+    with closing(decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=0)) as chunks:
         next(chunks)
         next(chunks)
 
@@ -115,7 +115,7 @@ def test_the_death_of_the_second_process_is_told(started: list[subprocess.Popen[
 def test_the_second_process_does_not_outlive_a_kill() -> None:
     script = (
         "import sys; from tests.migrations.test_decoding import *\n"
-        "chunks = decoded_chunks(MessageDocuments(), lines(), alone_bytes=0)\n"
+        "chunks = decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=0)\n"
         "next(chunks); next(chunks); print('begun', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(  # noqa: S603 - our own script

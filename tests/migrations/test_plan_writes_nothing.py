@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from app.domain.identity import SessionKey
-from app.formats.line_source import LineSource
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from migrations.jobs.group_messages import GROUP_MESSAGES
@@ -28,7 +27,7 @@ DEFECTS: list[dict[str, Any] | bytes] = [
 
 
 async def planned(path: Path, store: SessionStore) -> PlanReport:
-    return await plan(GROUP_MESSAGES, LineSource(path), store, MemoryStore())
+    return await plan(GROUP_MESSAGES, GROUP_MESSAGES.open(str(path)), store, MemoryStore())
 
 
 async def test_a_plan_counts_what_a_run_then_counts(store: SessionStore, tmp_path: Path) -> None:

@@ -226,10 +226,12 @@ async def test_the_same_id_with_another_content_keeps_the_earliest_and_names_bot
             position=1,
             kind=OutcomeKind.REJECTED,
             code="conflicting_id",
+            place="line 1",
             user_id="ada",
             session_id="s1",
             message_id="m1",
             kept_position=2,
+            kept_place="line 2",
         )
     ]
     assert report.records.examples == {"conflicting_id": outcomes}
