@@ -22,6 +22,7 @@ _TERM_LIMIT_CHARACTERS = 64  # longer words are found by their beginning
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 _RUN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_ASCII_RUN = re.compile(r"[a-z0-9]+")  # the same for ASCII in small letters, and far faster
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _CJK_PAIR = re.compile(rf"[{_CJK}]{{2}}")
 
@@ -85,7 +86,7 @@ class SearchHits(Page[SearchHit]):
 def terms_of(text: str) -> list[str]:
     """The terms of a text in order; ASCII letters and digits, or characters beyond ASCII, only."""
     if text.isascii():
-        return [run[:_TERM_LIMIT_CHARACTERS] for run in _RUN.findall(text.lower())]
+        return [run[:_TERM_LIMIT_CHARACTERS] for run in _ASCII_RUN.findall(text.lower())]
     terms: list[str] = []
     for run in _RUN.findall(_folded(text)):
         if _IS_CJK.match(run):

@@ -18,6 +18,9 @@ from tests.engines.building import SOURCES, EngineError
 from tests.engines.running import start
 from tests.mongo.kinds import with_options
 
+_IN_MEMORY = "java"
+"""Its file has documents in Java's own serialization, which would be all that is measured."""
+
 GIVEN_VARIABLE = "CHATFOLD_TEST_MONGODB_URI"
 _VERSIONS = {
     "ferretdb": ("go.mod", r"FerretDB/(FerretDB v[0-9.]+)"),
@@ -62,7 +65,7 @@ def serving_engine(engine: str) -> Generator[Server]:
         raise EngineError(f"There is no engine {engine!r}, only {' and '.join(_VERSIONS)}.")
     with tempfile.TemporaryDirectory(prefix="chatfold-bench-") as folder:
         with on_core(1):
-            running = start(engine, Path(folder))
+            running = start(engine, Path(folder), is_in_memory=engine == _IN_MEMORY)
         try:
             url = with_options(engine, running.url)
             yield Server(_version_of(engine), url, is_scanning=engine == "ferretdb")
@@ -74,4 +77,4 @@ def _version_of(engine: str) -> str:
     file, pattern = _VERSIONS[engine]
     found = re.search(pattern, (SOURCES / engine / file).read_text(encoding="utf-8"))
     assert found is not None
-    return found[1]
+    return found[1] + ", data in memory" * (engine == _IN_MEMORY)

@@ -66,8 +66,10 @@ def _started(name: str) -> Engine | EngineError:
     return engine
 
 
-def start(name: str, folder: Path) -> Engine:
+def start(name: str, folder: Path, *, is_in_memory: bool = False) -> Engine:
     """Start an engine on the data in a folder, on a free port of the loopback.
+
+    Only `java` can keep its data in memory.
 
     Raises:
         EngineError: it cannot be built or does not start; its log is in the message.
@@ -77,7 +79,7 @@ def start(name: str, folder: Path) -> Engine:
     log = folder / "engine.log"
     with log.open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603 - a command of our own
-            [*built_command(name), str(data)],
+            [*built_command(name), "-" if is_in_memory else str(data)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -10,9 +10,12 @@ import java.util.Set;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.h2.mvstore.MVStore;
 
 /**
- * mongo-java-server with its data in a file, as the tests start it: {@code Engine FOLDER}.
+ * mongo-java-server with its data in a file, as the tests start it: {@code Engine FOLDER}. With
+ * {@code Engine -} nothing is kept, for measurements: the file holds documents in Java's own
+ * serialization, which takes many times longer than all else that an update does.
  *
  * <p>It prints the URL that it listens on, and ends when its standard input does: however the
  * process that started it ends, no server stays behind.
@@ -44,7 +47,7 @@ public final class Engine {
         private final ReadWriteLock lock = new ReentrantReadWriteLock();
 
         TrueBackend(String file) {
-            super(file);
+            super(MVStore.open(file));
             // Else every version of the last 45 seconds is kept, and a pushed message is a new version
             // of its whole document.
             getMvStore().setRetentionTime(0);
@@ -80,7 +83,8 @@ public final class Engine {
     }
 
     public static void main(String[] arguments) throws IOException {
-        H2Backend backend = new TrueBackend(arguments[0] + "/data.h2");
+        boolean isKept = !arguments[0].equals("-");
+        H2Backend backend = new TrueBackend(isKept ? arguments[0] + "/data.h2" : null);
         backend.version(new CurrentVersion());
         MongoServer server = new MongoServer(backend);
         server.bind("127.0.0.1", 0);
