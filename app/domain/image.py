@@ -1,18 +1,20 @@
 """SessionImage: a session with all that a store knows of it, so that another can hold the same."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.domain.free_json import canonical_json
-from app.domain.identity import Id
+from app.domain.identity import Id, SessionKey, Version
 from app.domain.instants import Instant
 from app.domain.message import MessageType, PastText
 from app.domain.session import SessionHeader
 from app.errors import CorruptDocumentError
+
+_MOVED_BY_APPENDS = ("message_count", "next_seq", "last_message_at", "updated_at", "revision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,40 @@ class SessionImage:
             )
             for old, new in zip(earlier.messages, self.messages, strict=False)
         )
+
+    def before(self, header: SessionHeader, *, generation: str) -> "SessionImage":
+        """The image as it was when its header was this one, but of a generation of its own.
+
+        Raises:
+            CorruptDocumentError: the header is not an earlier one of this image, or more has
+                happened since than appends.
+        """
+        moved = {name: getattr(header, name) for name in _MOVED_BY_APPENDS}
+        messages = self.messages[: header.next_seq]
+        if (
+            header != self.header.model_copy(update=moved)
+            or header.revision > self.header.revision
+            or any(one.appended_revision > header.revision for one in messages)
+            or any(
+                one.appended_revision <= header.revision for one in self.messages[len(messages) :]
+            )
+        ):
+            raise CorruptDocumentError("earlier session")
+        earlier = replace(
+            self, header=header.model_copy(update={"generation": generation}), messages=messages
+        )
+        earlier.decoded_messages()
+        return earlier
+
+    def check_replaces(self, key: SessionKey, version: Version) -> None:
+        """Pass if this image may stand where the session is of that version.
+
+        Raises:
+            CorruptDocumentError: it is of another session, or of the same generation, in which
+                nothing ever goes back.
+        """
+        if self.header.key != key or self.header.generation == version.generation:
+            raise CorruptDocumentError("earlier session")
 
     def _has_true_revisions(self, messages: tuple[PlacedMessage, ...]) -> bool:
         appended_revision = 1

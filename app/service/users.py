@@ -1,7 +1,7 @@
 """UserService: the use cases that concern all sessions of one user at once."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.clock import Clock
@@ -93,11 +93,5 @@ class UserService:
         erasure = await self._store.erase_user(user_id, erased_at)
         self._cache.forget_user(user_id)
         return Receipt(
-            Erasure(
-                erasure.session_count,
-                erasure.message_count,
-                erasure.past_text_count,
-                (*erasure.not_reached, _OTHER_PROCESSES),
-            ),
-            erased_at,
+            replace(erasure, not_reached=(*erasure.not_reached, _OTHER_PROCESSES)), erased_at
         )

@@ -12,6 +12,7 @@ from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summ
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
+from app.domain.ledger import LedgerEntry
 from app.domain.limits import StoreLimits
 from app.domain.message import (
     ChatMessage,
@@ -33,6 +34,7 @@ from app.errors import (
 )
 from app.store.marking import Marking
 from app.store.memory_entries import Entry, Place
+from app.store.memory_ledgers import MemoryLedgers
 from app.store.port import (
     NO_FILTER,
     WHOLE,
@@ -61,6 +63,7 @@ class MemoryStore:
         self._marking = Marking(self.marking_secret)
         self._entries: dict[SessionKey, Entry] = {}
         self._marked_at: dict[bytes, datetime] = {}
+        self._ledgers = MemoryLedgers()
 
     # --- sessions ---------------------------------------------------------------------------
 
@@ -341,6 +344,7 @@ class MemoryStore:
             session_count=len(entries),
             message_count=sum(len(entry.places) for entry in entries),
             past_text_count=sum(len(p.past_texts) for entry in entries for p in entry.places),
+            ledger_part_count=self._ledgers.forget(user_id),
             not_reached=("Memory that the process has freed and not yet used again.",),
         )
 
@@ -362,6 +366,23 @@ class MemoryStore:
         self._marked_at.pop(self._marking.mark(*key), None)
         return PutOutcome.STORED if existing is None else PutOutcome.REPLACED
 
+    async def take_back(
+        self, key: SessionKey, version: Version, earlier: SessionImage | None = None
+    ) -> bool:
+        restored: Entry | None = None
+        if earlier is not None:
+            earlier.check_replaces(key, version)
+            restored = Entry.of_image(earlier, self.limits)
+        existing = self._entries.get(key)
+        if existing is None or existing.header.version != version:
+            return False
+        if restored is None:
+            del self._entries[key]
+        else:
+            self._entries[key] = restored
+        self._marked_at.pop(self._marking.mark(*key), None)
+        return True
+
     async def list_marks(
         self, *, after: bytes | None = None, limit: int = 1000
     ) -> list[DeletionMark]:
@@ -373,6 +394,29 @@ class MemoryStore:
             at = whole_milliseconds(one.at)
             self._marked_at[one.mark] = max(at, self._marked_at.get(one.mark, at))
 
+    # --- ledgers ----------------------------------------------------------------------------
+
+    async def put_ledger_entry(self, entry: LedgerEntry, *, replaces: int | None = None) -> bool:
+        entry.check_size()
+        erased = {id_ for id_ in entry.parts if self._marking.mark(id_) in self._marked_at}
+        return self._ledgers.put(
+            entry.without_users(erased), entry.revision - 1 if replaces is None else replaces
+        )
+
+    async def read_ledger_entry(self, run_id: str, number: int) -> LedgerEntry | None:
+        return self._ledgers.find(run_id, number)
+
+    async def list_ledger_entries(
+        self, run_id: str, *, after: int = -1, limit: int = 100
+    ) -> list[LedgerEntry]:
+        return self._ledgers.of_run(run_id, after)[:limit]
+
+    async def list_ledger_runs(self) -> list[LedgerEntry]:
+        return self._ledgers.runs()
+
+    async def remove_ledger(self, run_id: str) -> None:
+        self._ledgers.remove(run_id)
+
     # --- life -------------------------------------------------------------------------------
 
     async def check(self) -> None:
@@ -380,6 +424,7 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         self._entries.clear()
+        self._ledgers = MemoryLedgers()
 
     # --- inside -----------------------------------------------------------------------------
 

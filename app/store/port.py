@@ -25,6 +25,7 @@ from typing import Protocol
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
+from app.domain.ledger import LedgerEntry
 from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
@@ -139,6 +140,8 @@ class Erasure:
     message_count: int
     """Places, tombstones included."""
     past_text_count: int
+    ledger_part_count: int
+    """What jobs had noted of the user, a part per ledger entry."""
     not_reached: tuple[str, ...]
     """Copies that may exist outside the store, a sentence each."""
 
@@ -404,6 +407,24 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def take_back(
+        self, key: SessionKey, version: Version, earlier: SessionImage | None = None
+    ) -> bool:
+        """Undo what a fold did, if the session is still of exactly this version.
+
+        Without `earlier` it is removed with everything in it, and no deletion marker stays: its key
+        is free again. With it, all of it is replaced by that image, which has the generation and
+        revision that the session will have; the generation is another, so that nothing that clients
+        have kept passes for it. False, and nothing changed, where the session is absent or of
+        another version.
+
+        Raises:
+            DocumentTooLargeError: a message or the header of the image passes `limits`.
+            CorruptDocumentError: the image does not fit together, is of another session, or of
+                the same generation.
+        """
+        ...
+
     async def list_marks(
         self, *, after: bytes | None = None, limit: int = 1000
     ) -> list[DeletionMark]:
@@ -414,6 +435,40 @@ class SessionStore(Protocol):
         """Take over marks that were made with this store's own secret; the later date stays.
 
         The mark of a session that lives may be dropped.
+        """
+        ...
+
+    # --- ledgers ----------------------------------------------------------------------------
+
+    async def put_ledger_entry(self, entry: LedgerEntry, *, replaces: int | None = None) -> bool:
+        """Store an entry if the stored one is of the revision that it `replaces`; says whether.
+
+        By default the one before its own; 0 is none. Repeating a put is safe: the very same entry
+        is answered with True. Parts of users who are erased are left out.
+
+        Raises:
+            DocumentTooLargeError: it passes `LEDGER_ENTRY_LIMIT_BYTES`.
+        """
+        ...
+
+    async def read_ledger_entry(self, run_id: str, number: int) -> LedgerEntry | None:
+        """The entry, or None where there is none."""
+        ...
+
+    async def list_ledger_entries(
+        self, run_id: str, *, after: int = -1, limit: int = 100
+    ) -> list[LedgerEntry]:
+        """The next entries of a run, by number."""
+        ...
+
+    async def list_ledger_runs(self) -> list[LedgerEntry]:
+        """The entries 0 of all runs, by run id."""
+        ...
+
+    async def remove_ledger(self, run_id: str) -> None:
+        """Remove all entries of a run, entry 0 last; again is quiet.
+
+        May take long; an error leaves some, and the run is still listed.
         """
         ...
 

@@ -144,7 +144,7 @@ async def test_every_operation_of_the_document_is_asked_here() -> None:
     }
 
     assert documented - WITHOUT_STORE == set(OPERATIONS)
-    assert len(METHODS) == 24
+    assert len(METHODS) == 30
 
 
 @pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
@@ -235,7 +235,9 @@ async def test_where_one_method_fails_no_route_answers_as_if_nothing_were_there(
 
 FOR_OPERATORS = {
     *("find_deleted", "insert_absent", "list_keys"),
-    *("read_image", "put_image", "list_marks", "put_marks"),
+    *("read_image", "put_image", "take_back", "list_marks", "put_marks"),
+    *("put_ledger_entry", "read_ledger_entry", "list_ledger_entries"),
+    *("list_ledger_runs", "remove_ledger"),
 }
 UNUSED = {
     True: FOR_OPERATORS | {"find_owners"},

@@ -12,6 +12,7 @@ from app.store.mongo.documents import (
     Meta,
     Segment,
     SessionHead,
+    StoredLedgerEntry,
 )
 
 Document = dict[str, Any]
@@ -41,6 +42,8 @@ def _declaration_of(collection: str, document: Document) -> type[BaseModel]:
             return Segment
         case "chores":
             return Chore
+        case "ledgers":
+            return StoredLedgerEntry
         case "meta":
             return Meta if document["_id"] == "store" else CheckDocument
         case _:

@@ -4,6 +4,7 @@ from contextlib import suppress
 from itertools import product
 from typing import Any, cast
 
+from app.domain.ledger import LedgerEntry
 from app.domain.search import parse_query
 from app.errors import SessionExistsError
 from app.store.mongo.store import MongoStore
@@ -56,6 +57,7 @@ async def ask_everything(store: MongoStore, clock: FakeClock) -> set[str]:
     await store.settle()
     await read(port)
     await copy(port)
+    await fold(port)
     await remove(port)
     clock.advance(7200)
     while await store.tidy():
@@ -128,6 +130,24 @@ async def copy(store: SessionStore) -> None:
     with suppress(SessionExistsError):
         await store.put_image(image)
     await store.put_marks(await store.list_marks())
+
+
+async def fold(store: SessionStore) -> None:
+    for key in (KEY._replace(session_id="f1"), KEY._replace(session_id="long")):
+        header = (await store.read(key, HEADER_ONLY)).header()
+        messages = make_messages(60, first=100)
+        appended = await store.append(key, messages, at=START)
+        earlier = (await store.read_image(key)).before(header, generation="of before")
+        await store.take_back(key, appended.version, earlier)
+        await store.take_back(key, earlier.header.version)
+    for number, revision in ((0, 1), (0, 2), (1, 1)):
+        for run_id in ("run", "run taken back"):
+            entry = LedgerEntry(run_id, number, revision, b"{}", {ADA: b"x"})
+            await store.put_ledger_entry(entry)
+    await store.read_ledger_entry("run", 1)
+    await store.list_ledger_entries("run", after=0)
+    await store.list_ledger_runs()
+    await store.remove_ledger("run taken back")
 
 
 async def remove(store: SessionStore) -> None:

@@ -19,7 +19,7 @@ async def test_all_that_a_store_keeps_is_declared_at_each_stage_of_its_life() ->
     store = await MongoStore.over(database, segment_bytes=SMALL_SEGMENT_BYTES, clock=clock)
     findings = {"made": await undeclared_in(database)}
 
-    for stage in (scenario.write, scenario.read, scenario.copy, scenario.remove):
+    for stage in (scenario.write, scenario.read, scenario.copy, scenario.fold, scenario.remove):
         await stage(store)
         await store.settle()
         findings[stage.__name__] = await undeclared_in(database)
@@ -28,10 +28,11 @@ async def test_all_that_a_store_keeps_is_declared_at_each_stage_of_its_life() ->
     findings["tidy"] = await undeclared_in(database)
     await store.aclose()
 
-    assert list(findings) == ["made", "write", "read", "copy", "remove", "tidy"]
+    assert list(findings) == ["made", "write", "read", "copy", "fold", "remove", "tidy"]
     assert [finding for found in findings.values() for finding in found] == []
     assert await database["sessions"].count_documents({"deleted_at": None}) > 0
     assert await database["segments"].count_documents({}) > 0
+    assert await database["ledgers"].count_documents({}) > 0
 
 
 @pytest.mark.parametrize(

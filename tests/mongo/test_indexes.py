@@ -25,6 +25,11 @@ INDEXES: dict[str, dict[str, Keys]] = {
         "terms": [("user_id", 1), ("terms", 1)],
     },
     "chores": {"due": [("due_at", 1)]},
+    "ledgers": {
+        "run": [("run_id", 1), ("number", 1)],
+        "runs": [("number", 1), ("run_id", 1)],
+        "owners": [("parts.user_id", 1)],
+    },
     "meta": {},
 }
 
@@ -45,6 +50,11 @@ EXPECTED = {
     "segments: generation, message_keys, user_id": "message_keys",
     "segments: $and, user_id": "terms",
     "chores: due_at": "due",
+    "ledgers: number, run_id by run_id, number": "run",
+    "ledgers: number, run_id": "run",
+    "ledgers: run_id": "run",
+    "ledgers: number by number, run_id": "runs",
+    "ledgers: parts.user_id": "owners",
 }
 """By shape, for all but those that name an `_id`, which its own index serves."""
 

@@ -223,5 +223,6 @@ class ErasureReceipt(BaseModel):
     session_count: int
     message_count: int
     past_text_count: int
+    ledger_part_count: int
     not_reached: list[str]
     erased_at: Instant

@@ -232,14 +232,14 @@ def _check_not_later(head: Head, segments: Iterable[Document]) -> None:
 
 
 @contextmanager
-def damage_named() -> Generator[None]:
+def damage_named(what: str = "session") -> Generator[None]:
     """What is not as we store it is a damaged document, not an error of the program."""
     try:
         yield
     except BSONError:  # a ValueError, too, and another layer's to name
         raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptDocumentError("session") from error
+        raise CorruptDocumentError(what) from error
 
 
 def sort_places(places: Places) -> list[tuple[int, Document]]:

@@ -39,6 +39,7 @@ class Chores:
         self._sessions = collections.sessions
         self._segments = collections.segments
         self._notes = collections.chores
+        self._ledgers = collections.ledgers
         self._chain = chain
         self._clock = clock
 
@@ -91,9 +92,9 @@ class Chores:
         user_id: str,
         head: Document,
         condition: Document | None = None,
-        mark: Document | None = None,
+        successor: Document | None = None,
     ) -> list[Document] | None:
-        """Remove a head, or put a mark in its place, and then its segments.
+        """Remove a head, or put another document in its place, and then its segments.
 
         Only those that it stands on: an image may just be bringing others of the same generation.
         Returns them, with the places of their past texts; None where the head has changed.
@@ -118,10 +119,10 @@ class Chores:
             "generation": head.get("generation"),
             "newest_segment": newest_segment,
         }
-        if mark is None:
+        if successor is None:
             is_removed = (await self._sessions.delete_one(condition)).deleted_count > 0
         else:
-            is_removed = (await self._sessions.replace_one(condition, mark)).matched_count > 0
+            is_removed = (await self._sessions.replace_one(condition, successor)).matched_count > 0
         if note is not None:
             if is_removed:
                 ids = [segment["_id"] for segment in segments]
@@ -152,9 +153,7 @@ class Chores:
 
         An erasure has either seen what was stored, or has marked its user before.
         """
-        marks = {one["user_mark"] for one in note["folded"]}
-        condition = {"_id": {"$in": list(marks)}, "user_id": None}
-        erased = {one["_id"] async for one in self._sessions.find(condition, {"_id": 1})}
+        erased = await self._erased(one["user_mark"] for one in note["folded"])
         taken_back: set[str] = set()
         for one in note["folded"]:
             if one["user_mark"] in erased:
@@ -162,6 +161,37 @@ class Chores:
                 taken_back.add(one["head"])
         await self._notes.delete_one({"_id": note["_id"]})
         return taken_back
+
+    async def note_parts(
+        self, entry_id: str, user_ids: Iterable[str], user_mark: Callable[[str], str]
+    ) -> Document:
+        """Note, before it happens, whose parts a ledger gets: one may be erased meanwhile."""
+        note: Document = {
+            "_id": uuid4().hex,
+            "ledger_entry": entry_id,
+            "users": [{"user_id": id_, "user_mark": user_mark(id_)} for id_ in user_ids],
+            "due_at": self._in(LOST_AFTER),
+        }
+        await self._notes.insert_one(note)
+        return note
+
+    async def end_parts(self, note: Document) -> None:
+        """Remove what was stored of users who are erased, as at the end of a fold."""
+        erased = await self._erased(one["user_mark"] for one in note["users"])
+        for one in note["users"]:
+            if one["user_mark"] in erased:
+                await self.remove_part(note["ledger_entry"], one["user_id"])
+        await self._notes.delete_one({"_id": note["_id"]})
+
+    async def remove_part(self, entry_id: str, user_id: str) -> bool:
+        """Remove a user's part from an entry of a ledger; False where it has none."""
+        condition = {"_id": entry_id, "parts.user_id": user_id}
+        part = {"parts": {"user_id": user_id}}
+        return (await self._ledgers.update_one(condition, {"$pull": part})).matched_count > 0
+
+    async def _erased(self, user_marks: Iterable[str]) -> set[str]:
+        condition = {"_id": {"$in": sorted(set(user_marks))}, "user_id": None}
+        return {one["_id"] async for one in self._sessions.find(condition, {"_id": 1})}
 
     async def _take_back(self, head_id: str, user_id: str, generation: str) -> None:
         condition = {"_id": head_id, "user_id": user_id, "generation": generation}
@@ -251,6 +281,9 @@ class Chores:
     async def _tidy_one(self, note: Document) -> None:
         if "folded" in note:
             await self.end_fold(note)
+            return
+        if "ledger_entry" in note:
+            await self.end_parts(note)
             return
         of_session = {"user_id": note["user_id"], "generation": note["generation"]}
         head = head_of(

@@ -15,6 +15,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 SESSIONS = "sessions"
 SEGMENTS = "segments"
 CHORES = "chores"
+LEDGERS = "ledgers"
 META = "meta"
 
 
@@ -205,6 +206,9 @@ class Chore(BeanieDocument):
     """Messages whose text may still lie in segments."""
     folded: list[dict[str, str]] | None = None
     """Instead of all that: heads of a fold, whose users may be erased meanwhile."""
+    ledger_entry: str | None = None
+    """Instead of all that: the `_id` of an entry, with the users of its parts."""
+    users: list[dict[str, str]] | None = None
     due_at: datetime
 
     class Settings:
@@ -213,6 +217,41 @@ class Chore(BeanieDocument):
         name = CHORES
         indexes = [  # noqa: RUF012 - Beanie reads a plain list
             IndexModel([("due_at", ASCENDING)], name="due"),
+        ]
+
+
+class StoredLedgerPart(BaseModel):
+    """What an entry of a ledger says of what a user owns."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    user_id: str
+    body: bytes
+
+
+class StoredLedgerEntry(BeanieDocument):
+    """An entry of a ledger, which a job keeps beside the sessions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str  # type: ignore[assignment] # `_id`: the run's id and the number
+    run_id: str
+    number: int
+    revision: int
+    body: bytes
+    parts: list[StoredLedgerPart]
+
+    class Settings:
+        """Where they are kept, and how they are found."""
+
+        name = LEDGERS
+        indexes = [  # noqa: RUF012 - Beanie reads a plain list
+            # A run's entries, in order.
+            IndexModel([("run_id", ASCENDING), ("number", ASCENDING)], name="run"),
+            # All runs: their entries 0.
+            IndexModel([("number", ASCENDING), ("run_id", ASCENDING)], name="runs"),
+            # What goes with a user who is erased.
+            IndexModel([("parts.user_id", ASCENDING)], name="owners"),
         ]
 
 
@@ -241,4 +280,4 @@ class CheckDocument(BaseModel):
     count: int
 
 
-DOCUMENTS: tuple[type[BeanieDocument], ...] = (SessionHead, Segment, Chore, Meta)
+DOCUMENTS: tuple[type[BeanieDocument], ...] = (SessionHead, Segment, Chore, StoredLedgerEntry, Meta)

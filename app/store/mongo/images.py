@@ -55,7 +55,7 @@ class ImageKeeper:
 
     async def put_image(self, image: SessionImage) -> PutOutcome:
         """Hold the very session that another store holds; see the port."""
-        new = self._built(image)
+        new = self.built(image)
         moving = HeadsMoving()
         for _ in range(_TRIES):
             existing = await self._inserter.put_head(new, is_new=False)
@@ -71,6 +71,31 @@ class ImageKeeper:
             except HeadMovedError:
                 moving.note(existing)
         raise StoreBusyError("The session is being changed by too many others; try again.")
+
+    def built(self, image: SessionImage) -> Built:
+        """The image as this store keeps it.
+
+        Raises:
+            DocumentTooLargeError: a message or the header passes the limits.
+            CorruptDocumentError: it does not fit together.
+        """
+        image.decoded_messages()
+        self._limits.check_header(image.header.size_bytes())
+        self._limits.check_messages(len(unplaced_part(one.stored_json)) for one in image.messages)
+        return built(
+            self._reader.head_id(image.header.key),
+            image.header,
+            image.creation_digest,
+            [stored_message(from_json(one.stored_json), one.digest) for one in image.messages],
+            budget=self._budget,
+            appended_revisions=[one.appended_revision for one in image.messages],
+            changed_revisions=[one.changed_revision for one in image.messages],
+            past_texts=[
+                stored_past_text(seq, past)
+                for seq, one in enumerate(image.messages)
+                for past in one.past_texts
+            ],
+        )
 
     async def _replace(self, existing: Head, new: Built) -> bool:
         """Put a later state in a head's place; False where the head was changed meanwhile."""
@@ -123,22 +148,3 @@ class ImageKeeper:
                     )
                 )
         return SessionImage(head.header, head.document.get("creation_digest"), tuple(messages))
-
-    def _built(self, image: SessionImage) -> Built:
-        image.decoded_messages()
-        self._limits.check_header(image.header.size_bytes())
-        self._limits.check_messages(len(unplaced_part(one.stored_json)) for one in image.messages)
-        return built(
-            self._reader.head_id(image.header.key),
-            image.header,
-            image.creation_digest,
-            [stored_message(from_json(one.stored_json), one.digest) for one in image.messages],
-            budget=self._budget,
-            appended_revisions=[one.appended_revision for one in image.messages],
-            changed_revisions=[one.changed_revision for one in image.messages],
-            past_texts=[
-                stored_past_text(seq, past)
-                for seq, one in enumerate(image.messages)
-                for past in one.past_texts
-            ],
-        )

@@ -16,9 +16,9 @@ from app.store.mongo.appending import MAYBE_WRITTEN
 from app.store.mongo.building import Built, built
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
-from app.store.mongo.deletion import Marks
 from app.store.mongo.encoding import Document, stored_new_message
 from app.store.mongo.head import Head, head_of
+from app.store.mongo.marks import Marks
 from app.store.mongo.reading import Reader
 from app.store.mongo.sealing import Budget
 
@@ -62,7 +62,7 @@ class Inserter:
 
         `is_new` where nobody else can store a session of this generation.
         """
-        note = await self._put_segments(new)
+        note = await self.put_segments(new)
         existing: Head | None = None
         broken: PyMongoError | None = None
         for _ in range(_TRIES):
@@ -86,7 +86,7 @@ class Inserter:
                 "The session is being changed by too many others; try again."
             )
         if existing is not None and new.segments:
-            await self._segments.delete_many(_all_of(new))
+            await self.drop_segments(new)
         if note is not None:
             await self._chores.done(note)
         return existing
@@ -116,6 +116,23 @@ class Inserter:
             for new, is_stored in zip(all_new, stored, strict=True)
         ]
 
+    async def put_segments(self, new: Built) -> str | None:
+        """Store the segments that no head names yet; returns the note that tells of them."""
+        if not new.segments:
+            return None
+        ids = [segment["_id"] for segment in new.segments]
+        note = await self._chores.note(new.head, segment_ids=ids)
+        for segment in new.segments:
+            await self._segments.insert_one(segment)
+        return note
+
+    async def drop_segments(self, new: Built) -> None:
+        """Remove those segments again: no head has come to name them."""
+        # By their ids, since another try may have stored others of the same generation.
+        ids = [segment["_id"] for segment in new.segments]
+        of_user = {"user_id": new.head.document["user_id"]}
+        await self._segments.delete_many({**of_user, "_id": {"$in": ids}})
+
     def _built(self, session: NewSession) -> Built:
         header = session.header()
         self._limits.check_header(header.size_bytes())
@@ -134,21 +151,11 @@ class Inserter:
             budget=self._budget,
         )
 
-    async def _put_segments(self, new: Built) -> str | None:
-        """Store the segments that no head names yet; returns the note that tells of them."""
-        if not new.segments:
-            return None
-        ids = [segment["_id"] for segment in new.segments]
-        note = await self._chores.note(new.head, segment_ids=ids)
-        for segment in new.segments:
-            await self._segments.insert_one(segment)
-        return note
-
     async def _insert_long(self, new: Built) -> bool:
-        note = await self._put_segments(new)
+        note = await self.put_segments(new)
         is_refused = bool(await self._refused([new]))
         if is_refused:
-            await self._segments.delete_many(_all_of(new))
+            await self.drop_segments(new)
         if note is not None:
             await self._chores.done(note)
         return not is_refused
@@ -203,9 +210,3 @@ def _was_stored(
     if existing.revision > revision:
         raise broken
     return False
-
-
-def _all_of(new: Built) -> Document:
-    """A filter: the segments of one try; another try may have the same generation."""
-    ids = [segment["_id"] for segment in new.segments]
-    return {"user_id": new.head.document["user_id"], "_id": {"$in": ids}}

@@ -13,6 +13,7 @@ from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
+from app.domain.ledger import LedgerEntry
 from app.domain.message import EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
@@ -23,13 +24,16 @@ from app.store.mongo.chain import Chain
 from app.store.mongo.changing import Changer
 from app.store.mongo.chores import Chores
 from app.store.mongo.connection import Connection, limits_of
-from app.store.mongo.deletion import Deleter, Marks
+from app.store.mongo.deletion import Deleter
 from app.store.mongo.encoding import Document
 from app.store.mongo.failures import translated_failures
 from app.store.mongo.images import ImageKeeper
 from app.store.mongo.inserting import Inserter
+from app.store.mongo.ledgers import LedgerKeeper
 from app.store.mongo.listing import Lister
+from app.store.mongo.marks import Marks
 from app.store.mongo.reading import Reader
+from app.store.mongo.restoring import Restorer
 from app.store.mongo.schema import (
     ServerFacts,
     collections_of,
@@ -81,11 +85,15 @@ class MongoStore:
         self._inserter = Inserter(
             collections, self._reader, self._marks, self._chores, self.limits, budget
         )
-        self._deleter = Deleter(collections, self._reader, self._chores, self._marks)
+        self._ledgers = LedgerKeeper(collections, self._chores, self._marks)
+        self._deleter = Deleter(collections, self._reader, self._chores, self._marks, self._ledgers)
         self._lister = Lister(collections, self._reader)
         self._searcher = Searcher(collections, self._reader, SEARCH_LIMIT_BYTES)
         self._images = ImageKeeper(
             collections, self._reader, chain, self._inserter, self._chores, self.limits, budget
+        )
+        self._restorer = Restorer(
+            collections, self._reader, self._chores, self._marks, self._inserter, self._images
         )
         self._tidying: asyncio.Task[None] | None = None
 
@@ -281,6 +289,12 @@ class MongoStore:
         with self._bounded():
             return await self._images.put_image(image)
 
+    async def take_back(
+        self, key: SessionKey, version: Version, earlier: SessionImage | None = None
+    ) -> bool:
+        with self._bounded():
+            return await self._restorer.take_back(key, version, earlier)
+
     async def list_marks(
         self, *, after: bytes | None = None, limit: int = 1000
     ) -> list[DeletionMark]:
@@ -290,6 +304,33 @@ class MongoStore:
     async def put_marks(self, marks: Sequence[DeletionMark]) -> None:
         with translated_failures():
             await self._marks.put(marks)
+
+    # --- ledgers ----------------------------------------------------------------------------
+
+    async def put_ledger_entry(self, entry: LedgerEntry, *, replaces: int | None = None) -> bool:
+        entry.check_size()
+        with self._bounded():
+            return await self._ledgers.put(
+                entry, entry.revision - 1 if replaces is None else replaces
+            )
+
+    async def read_ledger_entry(self, run_id: str, number: int) -> LedgerEntry | None:
+        with self._bounded():
+            return await self._ledgers.find(run_id, number)
+
+    async def list_ledger_entries(
+        self, run_id: str, *, after: int = -1, limit: int = 100
+    ) -> list[LedgerEntry]:
+        with self._bounded():
+            return await self._ledgers.list_entries(run_id, after, limit)
+
+    async def list_ledger_runs(self) -> list[LedgerEntry]:
+        with self._bounded():
+            return await self._ledgers.list_runs()
+
+    async def remove_ledger(self, run_id: str) -> None:
+        with translated_failures():  # as long as it takes, like an erasure
+            await self._ledgers.remove(run_id)
 
     # --- life -------------------------------------------------------------------------------
 

@@ -48,6 +48,11 @@ class Markers:
         )
         return found is not None and find_session(connection, key) is None
 
+    def has_user(self, connection: apsw.Connection, user_id: str) -> bool:
+        """Whether the user was erased, whatever they have made since."""
+        statement = "SELECT 1 FROM deletion_marker WHERE mark = ?"
+        return find_row(connection, statement, (self._mark(user_id),)) is not None
+
 
 def list_marks(connection: apsw.Connection, after: bytes | None, limit: int) -> list[DeletionMark]:
     """The next markers, by mark."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import apsw
 
+from app.domain.identity import SessionKey, Version
 from app.domain.image import MessageImage, SessionImage
 from app.domain.instants import instant_text
 from app.domain.limits import StoreLimits
@@ -68,18 +69,36 @@ def prepared(image: SessionImage, limits: StoreLimits) -> PreparedImage:
 def put_image(connection: apsw.Connection, prepared: PreparedImage) -> PutOutcome:
     """Store the session; see the port. What it replaces will be swept up."""
     image = prepared.image
-    header = image.header
-    existing = find_session(connection, header.key)
+    existing = find_session(connection, image.header.key)
     if existing is not None:
-        if existing.version == header.version:
+        if existing.version == image.header.version:
             return PutOutcome.PRESENT
         if not image.continues(read_image(connection, existing)):
-            raise SessionExistsError(header.id)
+            raise SessionExistsError(image.header.id)
         delete_session(connection, existing)
+    _insert(connection, prepared)
+    return PutOutcome.STORED if existing is None else PutOutcome.REPLACED
+
+
+def take_back(
+    connection: apsw.Connection, key: SessionKey, version: Version, earlier: PreparedImage | None
+) -> bool:
+    """Remove the session, or put an earlier state in its place; see the port."""
+    existing = find_session(connection, key)
+    if existing is None or existing.version != version:
+        return False
+    delete_session(connection, existing)
+    if earlier is not None:
+        _insert(connection, earlier)
+    return True
+
+
+def _insert(connection: apsw.Connection, prepared: PreparedImage) -> None:
+    image = prepared.image
     message_bodies = [one.stored_json for one in image.messages]
     session_key = headers.insert_header(
         connection,
-        header,
+        image.header,
         image.creation_digest,
         prepared.details,
         newest_message_at=prepared.newest_message_at,
@@ -96,7 +115,6 @@ def put_image(connection: apsw.Connection, prepared: PreparedImage) -> PutOutcom
         prepared.past_text_rows,
     )
     bodies.insert_runs(connection, session_key, 0, message_bodies)
-    return PutOutcome.STORED if existing is None else PutOutcome.REPLACED
 
 
 def read_image(connection: apsw.Connection, row: SessionRow) -> SessionImage:

@@ -14,7 +14,8 @@ from app.errors import StoreVersionError
 from app.store.sqlite.statements import find_row, pragma, run
 
 APPLICATION_ID = 0x43484644  # "CHFD", so that `file` and we know whose file this is
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""1 had no ledgers."""
 SQLITE_FLOOR = (3, 51, 3)
 """The first release without the WAL-reset bug (sqlite.org/wal.html#walresetbug)."""
 
@@ -112,6 +113,26 @@ CREATE VIRTUAL TABLE search_index USING fts5 (
 );
 """
 
+_LEDGER_TABLES = """
+CREATE TABLE ledger_entry (
+    run_id TEXT NOT NULL,
+    number INTEGER NOT NULL,            -- 0 is the run itself
+    revision INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (run_id, number)
+) STRICT;
+CREATE INDEX ledger_run ON ledger_entry (run_id) WHERE number = 0;
+
+CREATE TABLE ledger_part (
+    run_id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    user_id TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (run_id, number, user_id)
+) STRICT;
+CREATE INDEX ledger_part_by_user ON ledger_part (user_id);
+"""
+
 
 def check_library() -> None:
     """Pass if the SQLite library below us can be trusted with a store.
@@ -133,7 +154,7 @@ def check_library() -> None:
 def prepare(
     connection: apsw.Connection, *, terms_version: int, new_secret: bytes | None = None
 ) -> None:
-    """Make the tables in an empty file, or see that the file is one of ours and not newer.
+    """Make the tables in an empty file, or those that an older Chatfold's file lacks.
 
     To be called in a write transaction. A file that is made, or that holds nothing yet, gets
     `new_secret` for its deletion markers; without it, a file that is made gets a random one. A file
@@ -145,7 +166,7 @@ def prepare(
     application_id = pragma(connection, "application_id")
     version = pragma(connection, "user_version")
     if application_id == 0 and version == 0 and not _has_tables(connection):
-        run(connection, _TABLES)
+        run(connection, _TABLES + _LEDGER_TABLES)
         secret = new_secret or os.urandom(32)
         run(connection, "INSERT INTO meta VALUES ('marker_secret', ?)", (secret,))
         run(connection, "INSERT INTO meta VALUES ('terms_version', ?)", (terms_version,))
@@ -159,6 +180,9 @@ def prepare(
             f"The file has schema version {version} and this Chatfold knows {SCHEMA_VERSION}:"
             " a newer Chatfold has written it, and only a newer one can open it."
         )
+    if version == 1:
+        run(connection, _LEDGER_TABLES)
+        pragma(connection, "user_version", SCHEMA_VERSION)
     if new_secret is not None and not _holds_anything(connection):
         run(connection, "UPDATE meta SET value = ? WHERE name = 'marker_secret'", (new_secret,))
     if meta(connection, "terms_version") != terms_version:

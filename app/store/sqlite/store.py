@@ -13,6 +13,7 @@ from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
+from app.domain.ledger import LedgerEntry
 from app.domain.limits import StoreLimits
 from app.domain.message import (
     EncodedMessage,
@@ -41,7 +42,15 @@ from app.store.port import (
     ReadSelection,
     UserStats,
 )
-from app.store.sqlite import deletion, headers, images, message_rows, recent_messages, search_index
+from app.store.sqlite import (
+    deletion,
+    headers,
+    images,
+    ledgers,
+    message_rows,
+    recent_messages,
+    search_index,
+)
 from app.store.sqlite.connections import make_file, sync_folder
 from app.store.sqlite.deletion import Markers
 from app.store.sqlite.failures import translated_failures
@@ -358,13 +367,13 @@ class SQLiteStore:
         return await self._reader.run(query)
 
     async def erase_user(self, user_id: str, at: datetime) -> Erasure:
-        def remove_headers(connection: apsw.Connection) -> tuple[int, int, int]:
+        def remove_headers(connection: apsw.Connection) -> tuple[int, int, int, int]:
             counts = deletion.count_user(connection, user_id)
             self._markers.add(connection, user_id, at=instant_text(whole_milliseconds(at)))
             deletion.delete_user_sessions(connection, user_id)
-            return counts
+            return *counts, ledgers.forget_user(connection, user_id)
 
-        sessions, messages, past_texts = await self._writer.run(remove_headers)
+        counts = await self._writer.run(remove_headers)
         # Slice by slice, so that the appends of others get in between. All that waits to be swept
         # up goes, since some of it may be of sessions that this user deleted a moment ago.
         while await self._writer.run(deletion.sweep_slice):
@@ -375,7 +384,7 @@ class SQLiteStore:
         not_reached = _NOT_REACHED
         if not await self._writer.empty_log():
             not_reached += ("The write-ahead log, which a reader holds for now.",)
-        return Erasure(sessions, messages, past_texts, not_reached)
+        return Erasure(*counts, not_reached)
 
     # --- copies of a store ------------------------------------------------------------------
 
@@ -396,6 +405,22 @@ class SQLiteStore:
 
         return await self._writer.run(work)
 
+    async def take_back(
+        self, key: SessionKey, version: Version, earlier: SessionImage | None = None
+    ) -> bool:
+        restored: images.PreparedImage | None = None
+        if earlier is not None:
+            earlier.check_replaces(key, version)
+            restored = images.prepared(earlier, self.limits)
+
+        def work(connection: apsw.Connection) -> bool:
+            is_taken_back = images.take_back(connection, key, version, restored)
+            if is_taken_back:
+                self._markers.clear(connection, key)
+            return is_taken_back
+
+        return await self._writer.run(work)
+
     async def list_marks(
         self, *, after: bytes | None = None, limit: int = 1000
     ) -> list[DeletionMark]:
@@ -409,6 +434,40 @@ class SQLiteStore:
             deletion.put_marks(connection, marks)
 
         await self._writer.run(work)
+
+    # --- ledgers ----------------------------------------------------------------------------
+
+    async def put_ledger_entry(self, entry: LedgerEntry, *, replaces: int | None = None) -> bool:
+        entry.check_size()
+        revision = entry.revision - 1 if replaces is None else replaces
+
+        def work(connection: apsw.Connection) -> bool:
+            erased = {id_ for id_ in entry.parts if self._markers.has_user(connection, id_)}
+            return ledgers.put(connection, entry.without_users(erased), revision)
+
+        return await self._writer.run(work)
+
+    async def read_ledger_entry(self, run_id: str, number: int) -> LedgerEntry | None:
+        def query(connection: apsw.Connection) -> LedgerEntry | None:
+            return ledgers.find(connection, run_id, number)
+
+        return await self._reader.run(query)
+
+    async def list_ledger_entries(
+        self, run_id: str, *, after: int = -1, limit: int = 100
+    ) -> list[LedgerEntry]:
+        def query(connection: apsw.Connection) -> list[LedgerEntry]:
+            return ledgers.list_entries(connection, run_id, after, limit)
+
+        return await self._reader.run(query)
+
+    async def list_ledger_runs(self) -> list[LedgerEntry]:
+        return await self._reader.run(ledgers.list_runs)
+
+    async def remove_ledger(self, run_id: str) -> None:
+        # Slice by slice, so that the appends of others get in between.
+        while await self._writer.run(partial(ledgers.remove_slice, run_id=run_id)):
+            pass
 
     # --- life -------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ stays in the head then."""
 _FACTS = ServerFacts(has_replicas=False, document_bytes=16 * 1024 * 1024, can_project_changes=True)
 _A_MINUTE = 61.0
 _TWO_HOURS = 7200.0
-_COLLECTIONS = ("sessions", "segments", "chores", "meta")
+_COLLECTIONS = ("sessions", "segments", "chores", "ledgers", "meta")
 
 _RESULTS = ("inserted_id", "inserted_ids", "matched_count", "deleted_count")
 

@@ -20,6 +20,9 @@ INDEXES = [
     "segments.message_keys",
     "segments.terms",
     "chores.due",
+    "ledgers.run",
+    "ledgers.runs",
+    "ledgers.owners",
 ]
 
 
@@ -166,12 +169,14 @@ async def test_a_cluster_divides_everything_by_keys_of_its_own(
         "  chatfold.sessions by {user_id: 1, _id: 1}",
         "  chatfold.segments by {user_id: 1, generation: 1}",
         "  chatfold.chores by {_id: hashed}",
+        "  chatfold.ledgers by {_id: hashed}",
     ]
     sent = [command.body for command in wire.commands if command.name == "shardCollection"]
     assert [(body["shardCollection"], body["key"]) for body in sent] == [
         ("chatfold.sessions", {"user_id": 1, "_id": 1}),
         ("chatfold.segments", {"user_id": 1, "generation": 1}),
         ("chatfold.chores", {"_id": "hashed"}),
+        ("chatfold.ledgers", {"_id": "hashed"}),
     ]
     enabled = [command.body for command in wire.commands if command.name == "enableSharding"]
     assert [body["enableSharding"] for body in enabled] == ["chatfold"]
@@ -198,11 +203,14 @@ async def test_what_is_divided_already_stays_as_it_is(
     known.insert_many([{"_id": "chatfold.sessions"}, {"_id": "chatfold.segments"}])
 
     await run("store", "shard", "--store", mongos, "--json")
-    known.insert_one({"_id": "chatfold.chores"})
+    known.insert_many([{"_id": "chatfold.chores"}, {"_id": "chatfold.ledgers"}])
     await run("store", "shard", "--store", mongos)
 
     first, second = capsys.readouterr().out.splitlines()
-    assert json.loads(first)["divided"] == ["chatfold.chores by {_id: hashed}"]
+    assert json.loads(first)["divided"] == [
+        "chatfold.chores by {_id: hashed}",
+        "chatfold.ledgers by {_id: hashed}",
+    ]
     assert second == f"All was divided already in {mongos}."
 
 
@@ -242,12 +250,14 @@ async def test_cosmos_divides_collections_when_it_makes_them(
         "  chatfold.sessions by {user_id: hashed}",
         "  chatfold.segments by {user_id: hashed}",
         "  chatfold.chores by {_id: hashed}",
+        "  chatfold.ledgers by {_id: hashed}",
     ]
     sent = [command.body for command in wire.commands if command.name == "customAction"]
     assert [(body["customAction"], body["collection"], body["shardKey"]) for body in sent] == [
         ("CreateCollection", "sessions", "user_id"),
         ("CreateCollection", "segments", "user_id"),
         ("CreateCollection", "chores", "_id"),
+        ("CreateCollection", "ledgers", "_id"),
     ]
 
 
@@ -255,7 +265,7 @@ async def test_cosmos_divides_collections_when_it_makes_them(
 async def test_cosmos_cannot_divide_what_is_there(
     cosmos: str, wire: WireServer, is_divided: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("sessions", "segments", "chores"):
+    for name in ("sessions", "segments", "chores", "ledgers"):
         wire.data["chatfold"].create_collection(name)
     wire.answers["customAction"] = {"shardKeyDefinition": {"any": "hashed"}} if is_divided else {}
 
