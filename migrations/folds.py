@@ -24,7 +24,7 @@ from app.progress import Progress
 from migrations.decoding import Chunk, Decoder, decoded_chunks
 from migrations.job import Job
 from migrations.outcomes import Tally
-from migrations.spool import PART_RECORDS, Spool
+from migrations.spool import PART_RECORDS, Spool, SpooledFault
 
 _SAMPLE_SESSIONS = 2
 _SAMPLE_RECORDS = 2
@@ -33,15 +33,19 @@ _MARGIN_BYTES = 2048  # for what a header has beside that: dates, counters, whos
 
 
 class Part(NamedTuple):
-    """Some messages of a session, in order, with the records that they come from.
-
-    There is at least one, unless the source says of the session itself that there is none.
-    """
+    """Some messages of a session, in order, with the records that they come from."""
 
     messages: Sequence[EncodedMessage]
     records: Sequence[SourceMessage]
     session: SourceSession | None = None
     """What the source says of the session itself; in its first part only."""
+    refusals: Sequence[Refusal] = ()
+    """Of records that come before those of the next part."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to store; then there are refusals."""
+        return not self.messages and self.session is None
 
     @property
     def all_records(self) -> Sequence[SourceRecord]:
@@ -87,7 +91,7 @@ async def read_source(
     progress: Progress,
     sample: SourceSample | None = None,
 ) -> None:
-    """Spool every record of the source that can be placed, and count the others.
+    """Spool every record of the source.
 
     Raises:
         SourceError: the source cannot be read to its end.
@@ -101,7 +105,7 @@ async def read_source(
             tally.read += decoded.record_count
             tally.outside += decoded.outside
             for fault in decoded.faults:
-                tally.refuse_faulty(fault)
+                spool.refuse(SpooledFault(*fault))
             for batch in decoded.batches:
                 spool.add(batch)
             for told in decoded.sessions:
@@ -115,26 +119,29 @@ async def read_source(
     tally.outside += outside
     for session_id, user_count, record in spool.ownerless():
         reason = Reason.USER_AMBIGUOUS if user_count else Reason.USER_UNKNOWN
-        tally.refuse_ownerless(session_id, record, reason)
+        spool.refuse(SpooledFault(record.position, reason, None, session_id, record.id or None))
 
 
 def folded_sessions(
     spool: Spool,
-    tally: Tally,
     *,
     message_limit_bytes: int,
     header_limit_bytes: int = _HEADER_LIMIT_BYTES,
     part_records: int = PART_RECORDS,
 ) -> Iterator[PartedSession]:
-    """Every session that the spooled records make; what they refuse is counted on the way."""
+    """Every session that the spooled records make; each has at least one part."""
     for key, told, records in spool.sessions():
-        session = _told_first(key, told, tally, header_limit_bytes)
+        refusals: list[Refusal] = []
+        session = _told_first(key, told, refusals, header_limit_bytes)
         fold = SessionFold(key, message_limit_bytes=message_limit_bytes)
-        yield PartedSession(key, _parts(key, fold, session, records, tally, part_records))
+        yield PartedSession(key, _parts(fold, session, records, refusals, part_records))
 
 
 def _told_first(
-    key: SessionKey, told: Iterator[SourceSession], tally: Tally, header_limit_bytes: int
+    key: SessionKey,
+    told: Iterator[SourceSession],
+    refusals: list[Refusal],
+    header_limit_bytes: int,
 ) -> SourceSession | None:
     """What the source says of a session first; whatever else it says of it is refused."""
     first = next(told, None)
@@ -143,9 +150,9 @@ def _told_first(
     for other in told:
         is_same = other.fields_json == first.fields_json
         reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
-        tally.refuse(key, Refusal(other, reason, first.position))
+        refusals.append(Refusal(other, reason, first.position))
     if _is_too_large(key, first, header_limit_bytes):
-        tally.refuse(key, Refusal(first, Reason.SESSION_TOO_LARGE, None))
+        refusals.append(Refusal(first, Reason.SESSION_TOO_LARGE, None))
         return None
     return first
 
@@ -156,22 +163,24 @@ def _is_too_large(key: SessionKey, session: SourceSession, header_limit_bytes: i
 
 
 def _parts(
-    key: SessionKey,
     fold: SessionFold,
     session: SourceSession | None,
     records: Iterator[SourceMessage],
-    tally: Tally,
+    refusals: list[Refusal],
     part_records: int,
 ) -> Iterator[Part]:
     while some := list(islice(records, part_records)):
         part: FoldedPart = fold.fold(some)
-        for refusal in part.refusals:
-            tally.refuse(key, refusal)
-        if part.messages:
-            yield Part(part.messages, part.records, session)
-            session = None
-    if session is not None:
-        if session.fields.has_date:
-            yield Part((), (), session)
-        else:
-            tally.refuse(key, Refusal(session, Reason.MISSING_CREATED_AT, None))
+        yield Part(
+            part.messages,
+            part.records,
+            session if part.messages else None,
+            [*refusals, *part.refusals],
+        )
+        refusals = []
+        session = None if part.messages else session
+    if session is not None and not session.fields.has_date:
+        refusals.append(Refusal(session, Reason.MISSING_CREATED_AT, None))
+        session = None
+    if session is not None or refusals:
+        yield Part((), (), session, refusals)

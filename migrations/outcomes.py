@@ -8,7 +8,7 @@ from enum import StrEnum
 from app.domain.folding import Finding, Reason, Refusal, SourceRecord
 from app.domain.identity import SessionKey
 from app.errors import MigrationError
-from migrations.decoding import Fault
+from migrations.spool import SpooledFault
 
 EXAMPLE_LIMIT = 1000
 """How many examples of each reason a report keeps; the text form shows the first few."""
@@ -84,13 +84,15 @@ class Tally:
                     self.findings[finding] += 1
                     self._note(self._found(finding, key, record))
 
-    def refuse_faulty(self, fault: Fault) -> None:
-        """Note a record that cannot be placed."""
-        self._refuse(fault.reason, fault.position, detail=fault.detail)
-
-    def refuse_ownerless(self, session_id: str, record: SourceRecord, reason: Reason) -> None:
-        """Note a record whose user is not known."""
-        self._refuse(reason, record.position, session_id=session_id, message_id=record.id or None)
+    def refuse_unplaced(self, fault: SpooledFault) -> None:
+        """Note a record that belongs to no session, or to nobody."""
+        self._refuse(
+            fault.reason,
+            fault.position,
+            detail=fault.detail,
+            session_id=fault.session_id,
+            message_id=fault.message_id,
+        )
 
     def refuse(self, key: SessionKey, refusal: Refusal) -> None:
         """Note a record that did not become a message of its session."""

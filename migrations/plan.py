@@ -56,12 +56,17 @@ async def plan(
     with closing(Spool()) as spool, seldom_collected():
         with source:
             await read_source(job, source, spool, tally, progress, sample)
+        for fault in spool.faults():
+            tally.refuse_unplaced(fault)
         progress.begin("folding", tally.read - tally.rejected)
-        for key, parts in folded_sessions(
-            spool, tally, message_limit_bytes=store.limits.message_bytes
-        ):
-            for is_later, part in enumerate(parts):
-                await planning.look_at(key, part, is_later=bool(is_later))
+        for key, parts in folded_sessions(spool, message_limit_bytes=store.limits.message_bytes):
+            is_later = False
+            for part in parts:
+                for refusal in part.refusals:
+                    tally.refuse(key, refusal)
+                if not part.is_empty:
+                    await planning.look_at(key, part, is_later=is_later)
+                    is_later = True
             done = tally.folded + tally.skipped
             progress.advance(done, done)
     tally.check_balance()

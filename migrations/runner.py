@@ -57,20 +57,27 @@ async def run(
         with source:
             await read_source(job, source, spool, tally, progress)
         storing = _Storing(job, store, tally, progress)
+        for fault in spool.faults():
+            tally.refuse_unplaced(fault)
         progress.begin("folding", tally.read - tally.rejected)
         sessions = folded_sessions(
             spool,
-            tally,
             message_limit_bytes=store.limits.message_bytes,
             part_records=part_records,
         )
         try:
             for key, parts in sessions:
-                for is_later, part in enumerate(parts):
+                is_later = False
+                for part in parts:
+                    for refusal in part.refusals:
+                        tally.refuse(key, refusal)
+                    if part.is_empty:
+                        continue
                     if is_later:
                         await storing.add_to_stored(key, part)
                     else:
                         await storing.add_session(key, part)
+                    is_later = True
             await storing.finish()
         except asyncio.CancelledError:
             await storing.finish_what_has_begun()

@@ -11,7 +11,7 @@ from itertools import chain, groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeVar, cast
 
-from app.domain.folding import Finding, SourceMessage, SourceRecord
+from app.domain.folding import Finding, Reason, SourceMessage, SourceRecord
 from app.domain.identity import SessionKey
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceSession
@@ -39,6 +39,13 @@ CREATE TABLE session (                  -- what the source says of sessions them
     is_user_inferred INTEGER NOT NULL DEFAULT 0,
     position INTEGER NOT NULL,
     record BLOB NOT NULL
+) STRICT;
+CREATE TABLE fault (                    -- records that belong to no session, or to nobody
+    position INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    detail TEXT,
+    session_id TEXT,
+    message_id TEXT
 ) STRICT;
 CREATE TABLE owner (
     session_id TEXT PRIMARY KEY,
@@ -91,6 +98,16 @@ DELETE FROM {table} WHERE user_id IS NULL AND session_id NOT IN (
 _FORGET_OTHERS = "DELETE FROM {table} WHERE user_id != ?"
 
 _Record = TypeVar("_Record", SourceMessage, SourceSession)
+
+
+class SpooledFault(NamedTuple):
+    """A record that cannot be placed, or whose user is not known."""
+
+    position: int
+    reason: Reason
+    detail: str | None
+    session_id: str | None = None
+    message_id: str | None = None
 
 
 class OwnerlessRecord(NamedTuple):
@@ -158,6 +175,20 @@ class Spool:
         )
         self._has_told = True
         self._has_ownerless = self._has_ownerless or told.user_id is None
+
+    def refuse(self, fault: SpooledFault) -> None:
+        """Take a record that will be folded into no session."""
+        self._scratch.insert("INSERT INTO fault VALUES (?, ?, ?, ?, ?)", [fault])
+
+    def faults(self, *, after_count: int = 0) -> Iterator[SpooledFault]:
+        """What was refused, by position, but for so many of the first."""
+        rows = self._scratch.execute(
+            "SELECT position, reason, detail, session_id, message_id FROM fault"
+            " ORDER BY position, rowid LIMIT -1 OFFSET ?",
+            [after_count],
+        )
+        for position, reason, *others in rows:
+            yield SpooledFault(position, Reason(reason), *others)
 
     def assign_users(self, options: SourceOptions = AS_IT_IS) -> int:
         """Give records without a user to their session's one user; once, after the last `add`.

@@ -10,7 +10,6 @@ from app.domain.folding import SourceMessage, source_message
 from app.domain.message import MessageType
 from migrations.batches import Batch
 from migrations.folds import folded_sessions
-from migrations.outcomes import Tally
 from migrations.spool import Spool
 
 TEXT = "x" * 200
@@ -33,15 +32,12 @@ def records(count: int, arrangement: str) -> Iterator[tuple[str, SourceMessage]]
 def peak_bytes(count: int, arrangement: str) -> int:
     """What folding so many records needs at most, with small buffers."""
     tracemalloc.start()
-    tally = Tally()
     folded = 0
     with closing(Spool(buffer_records=500, part_records=500)) as spool:
         for session_id, message in records(count, arrangement):
             spool.add(Batch.of(session_id, "ada", [message]))
         spool.assign_users()
-        for session in folded_sessions(
-            spool, tally, message_limit_bytes=8_000_000, part_records=500
-        ):
+        for session in folded_sessions(spool, message_limit_bytes=8_000_000, part_records=500):
             for part in session.parts:
                 folded += len(part.messages)
     _, peak = tracemalloc.get_traced_memory()
