@@ -7,6 +7,7 @@ from app.domain.image import SessionImage
 from app.errors import SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.copy_report import Compared, Finding
+from app.store.copying_ledgers import compare_ledgers
 from app.store.lives import came_before, find_end, is_deleted_in
 from app.store.port import DeletionMark, SessionStore
 from app.store.sides import DamagedSideError, Side
@@ -29,7 +30,7 @@ async def compare_stores(
     progress: Progress | None = None,
     patience: Patience = PATIENCE,
 ) -> Compared:
-    """Compare every session and every deletion mark of two stores; name what is not the same.
+    """Compare every session, deletion mark and ledger of two stores; name what is not the same.
 
     `sessions` is how many there should be, for the progress.
 
@@ -58,6 +59,7 @@ class _Comparing:
         await for_each(keys, self._handle)
         self.compared.differences.examples.sort()
         await self._compare_marks()
+        await compare_ledgers(self._source.store, self._target.store, self.compared, self._patience)
 
     async def _handle(self, one: KeyOfTwo) -> None:
         finding = await patiently(partial(self._find, one), self._patience)

@@ -73,6 +73,10 @@ class Copied:
     """Sessions that were deleted in the source."""
     messages: int = 0
     """In the sessions stored and replaced."""
+    ledger_entries: int = 0
+    """What runs have noted: entries that the target did not have, or in an earlier state."""
+    ledger_entries_left: int = 0
+    """Entries of which it has a later or another state."""
     left: Findings = field(default_factory=Findings)
     """Sessions that were left as they are."""
 
@@ -87,6 +91,9 @@ class Compared:
     """In those sessions."""
     missing_marks: int = 0
     """Deletion marks of the source that the target does not have."""
+    equal_ledger_entries: int = 0
+    different_ledger_entries: int = 0
+    """Those that only one of the stores has included."""
     differences: Findings = field(default_factory=Findings)
 
 
@@ -106,7 +113,11 @@ class CopyReport:
         """Whether someone should look: the target does not hold exactly what the source holds."""
         compared = self.compared or Compared()
         return bool(
-            self.copied.left.counts or compared.differences.counts or compared.missing_marks
+            self.copied.left.counts
+            or self.copied.ledger_entries_left
+            or compared.differences.counts
+            or compared.missing_marks
+            or compared.different_ledger_entries
         )
 
     def to_json(self) -> str:
@@ -126,6 +137,10 @@ class CopyReport:
             f"messages copied: {copied.messages:,}; deletion marks: {copied.marks:,}",
             *_finding_lines("left as they are", copied.left),
         ]
+        if copied.ledger_entries:
+            lines.append(f"ledger entries copied: {copied.ledger_entries:,}")
+        if copied.ledger_entries_left:
+            lines.append(f"ledger entries left as they are: {copied.ledger_entries_left:,}")
         if compared is None:
             lines.append("not verified")
         else:
@@ -136,6 +151,10 @@ class CopyReport:
             lines.extend(_finding_lines("differences", compared.differences))
             if compared.missing_marks:
                 lines.append(f"deletion marks missing: {compared.missing_marks:,}")
+            if compared.equal_ledger_entries:
+                lines.append(f"ledger entries that are equal: {compared.equal_ledger_entries:,}")
+            if compared.different_ledger_entries:
+                lines.append(f"ledger entries that differ: {compared.different_ledger_entries:,}")
         return "\n".join(lines) + "\n"
 
 

@@ -36,17 +36,25 @@ def came_before(one: SessionHeader, other: SessionHeader) -> bool:
     return one.updated_at <= other.created_at
 
 
+async def is_user_erased_in(store: SessionStore, user_id: str) -> bool:
+    """Whether a user was erased there, whatever they have made since."""
+    return await _find_mark_date(store, Marking(store.marking_secret).mark(user_id)) is not None
+
+
 async def _find_deletion_date(store: SessionStore, key: SessionKey) -> datetime | None:
     """The last date of the marks of a key and of its user.
 
     The mark of a session that was made anew is cleared, that of an erased user is not.
     """
     marking = Marking(store.marking_secret)
-    dates: list[datetime] = []
-    for mark in (marking.mark(*key), marking.mark(key.user_id)):
-        found = await store.list_marks(after=_before(mark), limit=1)
-        dates.extend(one.at for one in found if one.mark == mark)
-    return max(dates, default=None)
+    marks = (marking.mark(*key), marking.mark(key.user_id))
+    dates = [await _find_mark_date(store, mark) for mark in marks]
+    return max((date for date in dates if date is not None), default=None)
+
+
+async def _find_mark_date(store: SessionStore, mark: bytes) -> datetime | None:
+    found = await store.list_marks(after=_before(mark), limit=1)
+    return next((one.at for one in found if one.mark == mark), None)
 
 
 def _before(mark: bytes) -> bytes:

@@ -186,8 +186,17 @@ class Chores:
     async def remove_part(self, entry_id: str, user_id: str) -> bool:
         """Remove a user's part from an entry of a ledger; False where it has none."""
         condition = {"_id": entry_id, "parts.user_id": user_id}
-        part = {"parts": {"user_id": user_id}}
-        return (await self._ledgers.update_one(condition, {"$pull": part})).matched_count > 0
+        # Not by `$pull`, which some servers understand for whole elements only.
+        while (
+            entry := await self._ledgers.find_one(condition, {"state": 1, "parts": 1})
+        ) is not None:
+            with damage_named("ledger entry"):
+                unchanged = {"_id": entry_id, "state": entry["state"]}
+                kept = [part for part in entry["parts"] if part["user_id"] != user_id]
+            members = {"parts": kept, "state": uuid4().hex}
+            if (await self._ledgers.update_one(unchanged, {"$set": members})).matched_count:
+                return True
+        return False
 
     async def _erased(self, user_marks: Iterable[str]) -> set[str]:
         condition = {"_id": {"$in": sorted(set(user_marks))}, "user_id": None}

@@ -238,6 +238,8 @@ class StoredLedgerEntry(BeanieDocument):
     run_id: str
     number: int
     revision: int
+    state: str
+    """Random with each write, so that who removes a part can tell that nobody else has written."""
     body: bytes
     parts: list[StoredLedgerPart]
 

@@ -1,6 +1,7 @@
 """Ledgers: what jobs keep beside the sessions, a document per entry, its parts as an array."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 from bson.binary import Binary
 from pymongo.errors import DuplicateKeyError, PyMongoError
@@ -67,7 +68,9 @@ class LedgerKeeper:
         """Remove the parts of a user; returns how many there were."""
         of_user = {"parts.user_id": user_id}
         count = 0
-        while found := await self._ledgers.find(of_user, {"_id": 1}).limit(_ENTRIES_AT_ONCE).to_list():
+        while (
+            found := await self._ledgers.find(of_user, {"_id": 1}).limit(_ENTRIES_AT_ONCE).to_list()
+        ):
             for one in found:
                 count += await self._chores.remove_part(one["_id"], user_id)
         return count
@@ -119,6 +122,7 @@ def _stored(entry: LedgerEntry) -> Document:
         "run_id": entry.run_id,
         "number": entry.number,
         "revision": entry.revision,
+        "state": uuid4().hex,
         "body": Binary(entry.body),
         "parts": parts,
     }
