@@ -17,7 +17,7 @@ from urllib.parse import quote
 import typer
 
 from app.errors import AppError, ConfigurationError
-from app.formats.line_source import STANDARD_INPUT
+from app.formats.file_source import STANDARD_INPUT
 from app.progress import ProgressKind, told_on_stderr
 from app.settings import StoreSettings
 from app.store.factory import open_store, sqlite_path

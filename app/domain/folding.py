@@ -78,6 +78,8 @@ class Finding(IntFlag):
     NAIVE_TIMESTAMP = 32
     KEPT_AS_TEXT = 64
     """JSON that no store can keep (too deep, not finite) is in the metadata as text."""
+    CONTENT_PARTS = 128
+    """The content was a list of parts; their texts are the content, the list is in the metadata."""
 
     @property
     def code(self) -> str:

@@ -1,4 +1,4 @@
-"""LineSource: the lines of a file or of standard input, plain or gzipped, in bounded memory."""
+"""FileSource: the records of a file or of standard input, whatever form they have."""
 
 import gzip
 import hashlib
@@ -7,15 +7,19 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from app.errors import SourceError
+from app.formats.array_framing import ArrayFraming
+from app.formats.bson_framing import BSONFraming, is_bson
+from app.formats.line_framing import LineFraming
 from app.formats.port import Notation, RawRecord
 
-LINE_LIMIT_BYTES = 64 * 1024 * 1024
-"""The longest line that is looked at: the largest message, with each of its bytes escaped."""
+RECORD_LIMIT_BYTES = 64 * 1024 * 1024
+"""The longest record that is looked at: the largest message, with each of its bytes escaped."""
 
 STANDARD_INPUT = Path("-")
 
@@ -25,28 +29,28 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class LineSource:
-    """A source of lines, open while its `with` block runs.
+class FileSource:
+    """JSON lines, a JSON array or BSON, plain or gzipped: the first bytes tell which.
 
     Raises:
         SourceError: the file cannot be opened; from the iteration too, where it cannot be read on.
     """
 
-    notation = Notation.JSON
-
-    def __init__(self, path: Path, *, line_limit_bytes: int = LINE_LIMIT_BYTES) -> None:
+    def __init__(self, path: Path, *, record_limit_bytes: int = RECORD_LIMIT_BYTES) -> None:
         self.name = "standard input" if path == STANDARD_INPUT else str(path)
-        self.blank_lines = 0
-        """How many lines held nothing, so far."""
         self.size_bytes: int | None = None
         """Of the source as it is stored, where that is known."""
+        self.bytes_read = 0
+        """How far the records that were given out reach, in bytes as they are stored."""
         self._path = path
-        self._line_limit_bytes = line_limit_bytes
+        self._record_limit_bytes = record_limit_bytes
         self._stored: io.BufferedReader
         self._plain: gzip.GzipFile | io.BufferedReader
+        self._beginning: bytes
+        self._framing: LineFraming | ArrayFraming | BSONFraming
 
     def __enter__(self) -> Self:
-        """Open the source."""
+        """Open the source, and see what it is."""
         try:
             if self._path == STANDARD_INPUT:
                 stored = open(sys.stdin.fileno(), "rb", closefd=False)
@@ -59,6 +63,19 @@ class LineSource:
             raise SourceError(f"{self.name} cannot be opened: {reason}.") from error
         self._stored = stored
         self._plain = gzip.GzipFile(fileobj=stored) if is_gzip else stored
+        try:
+            beginning = self._read()
+        except SourceError:
+            stored.close()
+            raise
+        if self._is_bson(beginning):
+            self._framing = BSONFraming(self._record_limit_bytes)
+        else:
+            beginning = beginning.removeprefix(_BYTE_ORDER_MARK)
+            is_array = beginning.lstrip().startswith(b"[")
+            framing = ArrayFraming if is_array else LineFraming
+            self._framing = framing(self._record_limit_bytes)
+        self._beginning = beginning
         return self
 
     def __exit__(
@@ -71,46 +88,29 @@ class LineSource:
         self._stored.close()
 
     @property
-    def bytes_read(self) -> int:
-        """How far the reading is, in bytes as they are stored; 0 where that is not known."""
-        return self._stored.tell() if self.size_bytes is not None else 0
+    def notation(self) -> Notation:
+        """See the port."""
+        return self._framing.notation
+
+    @property
+    def blank_lines(self) -> int:
+        """See the port."""
+        return self._framing.blank_lines
 
     def __iter__(self) -> Iterator[RawRecord]:
-        """The lines that are not blank."""
-        position = 0
-        rest = b""
-        is_cut = False  # the beginning of `rest` was thrown away
-        while chunk := self._read():
-            if position == 0 and not rest:
-                chunk = chunk.removeprefix(_BYTE_ORDER_MARK)
-            *whole, rest = (rest + chunk).split(b"\n")
-            for raw in whole:
-                position += 1
-                if is_cut or len(raw) > self._line_limit_bytes:
-                    is_cut = False
-                    yield RawRecord(position, None)
-                elif not raw or raw.isspace():
-                    self.blank_lines += 1
-                else:
-                    yield RawRecord(position, raw)
-            if len(rest) > self._line_limit_bytes:
-                rest = b""
-                is_cut = True
-        if is_cut:
-            yield RawRecord(position + 1, None)
-        elif rest and not rest.isspace():
-            yield RawRecord(position + 1, rest)
+        """Every record, in order."""
+        return self._framing.records(chain([self._beginning], self._chunks()))
 
     def place(self, position: int) -> str:
         """See the port."""
-        return f"line {position}"
+        return f"{self._framing.word} {position}"
 
     def fingerprint(self) -> str | None:
         """Of the file's size, date, beginning and end; a stream has none."""
+        if self.size_bytes is None or self._path == STANDARD_INPUT:
+            return None
         try:
             stat = os.fstat(self._stored.fileno())
-            if self.size_bytes is None or self._path == STANDARD_INPUT:
-                return None
             ends = hashlib.sha256()
             with self._path.open("rb") as file:
                 ends.update(file.read(_FINGERPRINT_BYTES))
@@ -119,6 +119,20 @@ class LineSource:
         except OSError as error:
             raise SourceError(f"{self.name} cannot be read: {error.strerror}.") from error
         return f"{stat.st_size}-{stat.st_mtime_ns}-{ends.hexdigest()[:32]}"
+
+    def _is_bson(self, beginning: bytes) -> bool:
+        # The name counts too: what is damaged from its first byte on has only that.
+        return is_bson(beginning) or self._path.name.endswith((".bson", ".bson.gz"))
+
+    def _chunks(self) -> Iterator[bytes]:
+        self._note_progress()
+        while chunk := self._read():
+            yield chunk
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        if self.size_bytes is not None:
+            self.bytes_read = self._stored.tell()
 
     def _read(self) -> bytes:
         try:

@@ -7,14 +7,14 @@ by id.
 from pathlib import Path
 
 from app.domain.source_options import SourceOptions
-from app.formats.line_source import LineSource
+from app.formats.file_source import FileSource
 from app.formats.message_documents import MessageDocuments
 from app.formats.port import Source
 from migrations.job import Job
 
 
 def _source(location: str, _options: SourceOptions) -> Source:
-    return LineSource(Path(location))
+    return FileSource(Path(location))
 
 
 GROUP_MESSAGES = Job(name="group-messages", make_format=MessageDocuments, open_source=_source)

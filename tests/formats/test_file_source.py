@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from app.errors import SourceError
-from app.formats.line_source import LineSource
+from app.formats.file_source import FileSource
 from app.formats.port import RawRecord
 
 
 def lines_of(path: Path, **options: int) -> list[RawRecord]:
-    with LineSource(path, **options) as source:
+    with FileSource(path, **options) as source:
         return list(source)
 
 
@@ -55,7 +55,7 @@ def test_blank_lines_are_counted_and_hold_their_numbers(tmp_path: Path) -> None:
     path = tmp_path / "source.jsonl"
     path.write_bytes(b"\nfirst\r\n \t\r\n\nsecond\n\n")
 
-    with LineSource(path) as source:
+    with FileSource(path) as source:
         lines = list(source)
 
     assert lines == [RawRecord(2, b"first\r"), RawRecord(5, b"second")]
@@ -88,7 +88,7 @@ def test_a_line_over_the_limit_is_named_and_its_neighbours_survive(
     path = tmp_path / "source.jsonl"
     path.write_bytes(b"first\n" + b"x" * 4_000_000 + b"\nlast" + break_at_the_end)
 
-    lines = lines_of(path, line_limit_bytes=100)
+    lines = lines_of(path, record_limit_bytes=100)
 
     assert lines == [RawRecord(1, b"first"), RawRecord(2, None), RawRecord(3, b"last")]
 
@@ -97,7 +97,7 @@ def test_a_last_line_over_the_limit_is_named(tmp_path: Path) -> None:
     path = tmp_path / "source.jsonl"
     path.write_bytes(b"first\n" + b"x" * 4_000_000)
 
-    lines = lines_of(path, line_limit_bytes=100)
+    lines = lines_of(path, record_limit_bytes=100)
 
     assert lines == [RawRecord(1, b"first"), RawRecord(2, None)]
 
@@ -113,7 +113,7 @@ def test_progress_counts_bytes_as_they_are_stored(tmp_path: Path) -> None:
     path = tmp_path / "source.jsonl.gz"
     path.write_bytes(gzip.compress(b"first\nsecond\n" * 1000))
 
-    with LineSource(path) as source:
+    with FileSource(path) as source:
         before = source.bytes_read
         list(source)
 
@@ -122,7 +122,7 @@ def test_progress_counts_bytes_as_they_are_stored(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_a_source_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="cannot be opened"), LineSource(tmp_path / "none"):
+    with pytest.raises(SourceError, match="cannot be opened"), FileSource(tmp_path / "none"):
         pass
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 FOLDING = {
     "app.domain.folding",
-    "app.formats.line_source",
+    "app.formats.file_source",
     "app.formats.message_documents",
     "app.formats.port",
     "migrations.folds",
