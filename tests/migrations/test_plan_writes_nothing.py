@@ -143,8 +143,8 @@ async def test_text_shows_three_examples_of_each_reason(
     assert report.to_text().splitlines()[1:7] == [
         "records read: 5 = 0 folded + 0 skipped + 5 rejected (blank lines: 0)",
         "rejected, malformed_json: 5",
-        "    line 1: The line is not JSON in UTF-8.",
-        "    line 2: The line is not JSON in UTF-8.",
-        "    line 3: The line is not JSON in UTF-8.",
+        "    line 1: The record is not JSON in UTF-8.",
+        "    line 2: The record is not JSON in UTF-8.",
+        "    line 3: The record is not JSON in UTF-8.",
         "    and 2 more (--outcomes FILE names every one)",
     ]
