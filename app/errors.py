@@ -342,3 +342,46 @@ class SourceError(MigrationError):
 
     code = "source"
     title = "The source cannot be read"
+
+
+class UnknownRunError(MigrationError):
+    """The ledger knows no run of this id."""
+
+    code = "run_unknown"
+    title = "No such run"
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"There is no run {run_id!r}.")
+
+
+class RunBusyError(MigrationError):
+    """Another process is at work on the run."""
+
+    code = "run_busy"
+    title = "The run is under way"
+
+    def __init__(self, run_id: str, host: str, process_id: int) -> None:
+        self.run_id = run_id
+        super().__init__(
+            f"Process {process_id} on {host} works on run {run_id}."
+            " If it is gone for sure, say --take-over."
+        )
+
+
+class RunTakenOverError(MigrationError):
+    """Another process has gone on with the run."""
+
+    code = "run_taken_over"
+    title = "The run was taken over"
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"Another process has gone on with run {run_id}.")
+
+
+class RunStateError(MigrationError):
+    """The run is not as far as that, or farther."""
+
+    code = "run_state"
+    title = "Not with this run"

@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from app.domain.folding import Finding, Reason, Refusal, SourceRecord
 from app.domain.identity import SessionKey
 from app.errors import MigrationError
+from migrations.ledger import Counts
 from migrations.spool import SpooledFault
 
 EXAMPLE_LIMIT = 1000
@@ -40,6 +42,33 @@ class Outcome:
     """Of the record that holds the message id."""
     kept_place: str | None = None
 
+    def members(self) -> list[Any]:
+        """All but the session's key, for the ledger."""
+        return [getattr(self, name) for name in _MEMBERS]
+
+    @classmethod
+    def of_members(cls, members: list[Any], key: SessionKey | None = None) -> "Outcome":
+        """What `members` was made of."""
+        user_id, session_id = key or (None, None)
+        return cls(
+            **dict(zip(_MEMBERS, members, strict=True)), user_id=user_id, session_id=session_id
+        )
+
+    def without_ids(self) -> "Outcome":
+        """Without what may tell of a person."""
+        return replace(self, session_id=None, message_id=None)
+
+
+_MEMBERS = (
+    "position",
+    "kind",
+    "code",
+    "place",
+    "detail",
+    "message_id",
+    "kept_position",
+    "kept_place",
+)
 
 Observer = Callable[[Outcome], None]
 """Is told every outcome that is not plain, in no particular order."""
@@ -104,6 +133,15 @@ class Tally:
             message_id=refusal.record.id or None,
             kept_position=refusal.kept_position,
         )
+
+    def take_in(self, counts: Counts, outcomes: Iterable[Outcome]) -> None:
+        """Add what was counted elsewhere."""
+        self.folded += counts.folded
+        self.reasons.update({Reason(code): count for code, count in counts.reasons.items()})
+        by_code = {finding.code: finding for finding in Finding}
+        self.findings.update({by_code[code]: count for code, count in counts.findings.items()})
+        for outcome in outcomes:
+            self._note(outcome)
 
     def check_balance(self) -> None:
         """Pass if every record that was read has one outcome.

@@ -47,15 +47,20 @@ class RecordCounts:
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """What a run did."""
+    """What a run did, all of its processes together."""
 
+    run_id: str
     job: str
     source: str
     seconds: float
+    estimated_seconds: float | None
+    """As it was told after the first records; None where there were too few to tell by."""
     records: RecordCounts
     sessions: Mapping[str, int]
     """By `SessionState`."""
     messages_added: int
+    late: int
+    """Of these, the ones that came to sessions which were folded before."""
 
     @property
     def has_findings(self) -> bool:
@@ -65,14 +70,21 @@ class RunReport:
     def to_text(self) -> str:
         """For people."""
         rate = self.records.read / max(self.seconds, 0.001)
+        told = f", {rate:,.0f} records/s{self._told_of_estimate()}"
         return _joined(
             [
-                f"{self.job} run of {self.source}: {self.seconds:.1f} s, {rate:,.0f} records/s",
+                f"{self.job} run {self.run_id} of {self.source}: {self.seconds:.1f} s{told}",
                 *_record_lines(self.records),
                 "sessions: " + _listed(self.sessions),
-                f"messages added: {self.messages_added:,}",
+                f"messages added: {self.messages_added:,}, {self.late:,} of them late",
             ]
         )
+
+    def _told_of_estimate(self) -> str:
+        if self.estimated_seconds is None:
+            return ""
+        off = self.estimated_seconds / max(self.seconds, 0.001) - 1
+        return f" (estimated: {self.estimated_seconds:.1f} s, {off:+.0%})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,7 @@ def record_counts(tally: Tally, blank_lines: int) -> RecordCounts:
     )
 
 
-def session_counts(states: Mapping[SessionState, int]) -> dict[str, int]:
+def session_counts(states: Mapping[Any, int]) -> dict[str, int]:
     """Every state, zeros included."""
     return {str(state): states.get(state, 0) for state in SessionState}
 

@@ -1,34 +1,42 @@
-"""Runner: source → fold → store, in bounded memory; run again, it only adds what is missing."""
+"""Runner: source → fold → store, in bounded memory, noted in a ledger from which it can go on."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+import secrets
 from contextlib import closing
-from datetime import datetime
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from time import monotonic
+from typing import Any
 
-from app.domain.folding import Reason, Refusal, SourceMessage, folded_session
-from app.domain.identity import SessionKey, new_generation
-from app.domain.message import EncodedMessage, unplaced_part
-from app.domain.session import NewSession, SessionHeader
-from app.errors import MessageIdConflictError, SessionNotFoundError
+from app.clock import Clock, SystemClock
+from app.domain.identity import SessionKey
+from app.errors import RunStateError
 from app.formats.port import Source
 from app.progress import Progress, SilentProgress
-from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
+from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
-from migrations.folds import Part, folded_sessions, read_source
+from migrations.folds import folded_sessions, read_source
 from migrations.job import Job
-from migrations.outcomes import Observer, Tally, ignore
-from migrations.report import RunReport, SessionState, record_counts, session_counts
-from migrations.spool import PART_RECORDS, Spool
-from migrations.targets import look_at_target
+from migrations.ledger import BatchState, RunLedger, RunState, list_runs, new_run
+from migrations.outcomes import Observer, Outcome, Tally, ignore
+from migrations.report import RunReport, record_counts, session_counts
+from migrations.spool import Spool
+from migrations.storing import Resumed, Storing
+from migrations.throttle import Throttle
 
-BATCH_MESSAGES = 2000
-BATCH_BYTES = 4 * 1024 * 1024
-"""What goes to the store in one call: whole sessions, together about this much of the source."""
+PART_RECORDS = 10_000
+"""So many records of one session are folded at a time, and are one batch."""
 
-_Pair = tuple[EncodedMessage, SourceMessage]
-"""A message with the record that it comes from."""
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a run goes about its work; nothing of it changes what the run does."""
+
+    throttle: Throttle = field(default_factory=Throttle)
+    part_records: int = PART_RECORDS
+    """Of a new run."""
+    takes_over: bool = False
+    """Go on with a run though another process may be at work on it."""
 
 
 async def run(
@@ -36,208 +44,176 @@ async def run(
     source: Source,
     store: SessionStore,
     *,
+    clock: Clock | None = None,
     progress: Progress | None = None,
     observer: Observer = ignore,
-    part_records: int = PART_RECORDS,
+    manner: Manner | None = None,
 ) -> RunReport:
-    """Fold a source into a store.
+    """Fold a source into a store, or go on with a run of it that did not end.
 
     Sessions that an earlier run of the job stored are completed where messages are missing, and
     left alone otherwise, whatever their users have done to them since. An interruption, even a
-    kill, leaves whole sessions, or beginnings of those longer than `part_records`.
+    kill, leaves whole sessions, or beginnings of those longer than a part.
 
     Raises:
         SourceError: the source cannot be read; nothing was stored.
-        StoreError: the store failed; what is stored is whole, and the run may be repeated.
+        StoreError: the store failed; what is stored is whole, and the run may go on.
+        RunBusyError: another process is at work on the run.
     """
     began_at_seconds = monotonic()
+    clock = clock or SystemClock()
     progress = progress or SilentProgress()
+    manner = manner or Manner()
     tally = Tally(observer)
-    with closing(Spool(part_records=part_records)) as spool, seldom_collected():
+    with closing(Spool()) as spool, seldom_collected():
         with source:
+            fingerprint = source.fingerprint()
+            ledger = await _ledger_of(job, source, fingerprint, store, clock, manner)
+            seconds_before = ledger.record.seconds
+            tally.place = source.place
+            resumed = await _resumed(ledger, tally)
             await read_source(job, source, spool, tally, progress)
-        storing = _Storing(job, store, tally, progress)
-        for fault in spool.faults():
-            tally.refuse_unplaced(fault)
-        progress.begin("folding", tally.read - tally.rejected)
-        sessions = folded_sessions(
-            spool,
-            message_limit_bytes=store.limits.message_bytes,
-            part_records=part_records,
-        )
+        storing = Storing(job, store, ledger, tally, progress, manner.throttle, resumed)
+        progress.begin("folding", tally.read)
+        estimate = _Estimate(tally, began_at_seconds)
         try:
-            for key, parts in sessions:
-                is_later = False
-                for part in parts:
-                    for refusal in part.refusals:
-                        tally.refuse(key, refusal)
-                    if part.is_empty:
-                        continue
-                    if is_later:
-                        await storing.add_to_stored(key, part)
-                    else:
-                        await storing.add_session(key, part)
-                    is_later = True
+            for fault in spool.faults(after_count=resumed.place.faults):
+                await storing.take_fault(fault)
+            part_records = ledger.record.part_records
+            await _store_sessions(spool, store, storing, resumed, part_records, estimate)
             await storing.finish()
         except asyncio.CancelledError:
             await storing.finish_what_has_begun()
+            await ledger.change(
+                holder=None, seconds=seconds_before + monotonic() - began_at_seconds
+            )
             raise
     tally.check_balance()
+    seconds = seconds_before + monotonic() - began_at_seconds
+    await ledger.change(
+        state=RunState.DONE,
+        holder=None,
+        ended_at=clock.now(),
+        seconds=seconds,
+        estimated_seconds=estimate.seconds,
+        records_read=tally.read,
+        blank_lines=source.blank_lines,
+        outside=tally.outside,
+    )
     return RunReport(
+        run_id=ledger.run_id,
         job=job.name,
         source=source.name,
-        seconds=monotonic() - began_at_seconds,
+        seconds=seconds,
+        estimated_seconds=estimate.seconds,
         records=record_counts(tally, source.blank_lines),
-        sessions=session_counts(storing.sessions),
-        messages_added=storing.messages_added,
+        sessions=session_counts(storing.counts.sessions),
+        messages_added=storing.counts.messages_added,
+        late=storing.counts.late,
     )
 
 
-class _Storing:
-    """Brings folded sessions to the store; one batch is being stored while the next is folded."""
+class _Estimate:
+    """How long a run will take, told once the first batches are stored."""
 
-    def __init__(self, job: Job, store: SessionStore, tally: Tally, progress: Progress) -> None:
-        self.sessions: Counter[SessionState] = Counter()
-        self.messages_added = 0
-        self._format = job.format
-        self._store = store
+    _SAMPLE_RECORDS = 10_000
+
+    def __init__(self, tally: Tally, began_at_seconds: float) -> None:
+        self.seconds: float | None = None
         self._tally = tally
-        self._progress = progress
-        self._batch: list[tuple[NewSession, Part]] = []
-        self._batched_messages = 0
-        self._batched_bytes = 0
-        self._under_way: asyncio.Task[None] | None = None
-        self._newest_state: SessionState | None = None  # of the session that was stored last
+        self._began_at_seconds = began_at_seconds
+        self._folding_since_seconds = monotonic()
+        self._done_before = self._done()
 
-    async def add_session(self, key: SessionKey, part: Part) -> None:
-        """Take a session's first part, which is all there is of nearly all sessions."""
-        session = folded_session(
-            key, self._format.name, part.messages, part.session, generation=new_generation()
-        )
-        self._batch.append((session, part))
-        self._batched_messages += len(part.messages)
-        self._batched_bytes += sum(record.size_bytes for record in part.records)
-        if self._batched_messages >= BATCH_MESSAGES or self._batched_bytes >= BATCH_BYTES:
-            await self._store_batch()
+    def _done(self) -> int:
+        return self._tally.folded + self._tally.skipped + self._tally.rejected
 
-    async def add_to_stored(self, key: SessionKey, part: Part) -> None:
-        """Take a later part of the session whose first part was taken last."""
-        await self.finish()
-        state = await self._complete(key, part)
-        if state is SessionState.COMPLETED and self._newest_state is SessionState.UNCHANGED:
-            self.sessions[SessionState.UNCHANGED] -= 1
-            self._count(state)
+    def look(self) -> None:
+        """Make it as soon as enough is stored to tell by."""
+        done = self._done() - self._done_before
+        if self.seconds is None and done >= self._SAMPLE_RECORDS:
+            now = monotonic()
+            left = self._tally.read - self._done()
+            per_record = (now - self._folding_since_seconds) / done
+            self.seconds = now - self._began_at_seconds + left * per_record
 
-    async def finish(self) -> None:
-        """Return once everything taken so far is stored."""
-        await self._store_batch()
-        await self._wait()
 
-    async def finish_what_has_begun(self) -> None:
-        """Return once nothing is under way; what was only taken is forgotten."""
-        await self._wait()
+async def _store_sessions(
+    spool: Spool,
+    store: SessionStore,
+    storing: Storing,
+    resumed: Resumed,
+    part_records: int,
+    estimate: _Estimate,
+) -> None:
+    """Bring every session that is not stored yet; of the last one, the parts that are not."""
+    sessions = folded_sessions(
+        spool,
+        message_limit_bytes=store.limits.message_bytes,
+        header_limit_bytes=store.limits.header_bytes,
+        part_records=part_records,
+    )
+    is_dealt_with = max(0, resumed.place.sessions - 1)
+    for index, (key, parts) in enumerate(islice(sessions, is_dealt_with, None), is_dealt_with):
+        is_later = False
+        for number, part in enumerate(parts):
+            if index >= resumed.place.sessions or number >= resumed.place.parts:
+                await storing.take(key, part, number, is_later=is_later)
+            is_later = is_later or not part.is_empty
+        estimate.look()
 
-    async def _store_batch(self) -> None:
-        await self._wait()
-        if self._batch:
-            self._under_way = asyncio.create_task(self._insert(self._batch))
-            self._batch = []
-            self._batched_messages = 0
-            self._batched_bytes = 0
-            await asyncio.sleep(0)  # lets the store begin before we go on with folding
 
-    async def _wait(self) -> None:
-        if self._under_way is not None:
-            # Shielded, so that an interruption of ours waits for the batch instead of tearing it.
-            await asyncio.shield(self._under_way)
-            self._under_way = None
+async def _ledger_of(
+    job: Job,
+    source: Source,
+    fingerprint: str | None,
+    store: SessionStore,
+    clock: Clock,
+    manner: Manner,
+) -> RunLedger:
+    """The ledger of the newest run that is the same and did not end, or a new one."""
+    options = options_of(job)
+    for ledger in reversed(await list_runs(store)):
+        record = ledger.record
+        if (record.job, record.source, record.options) != (job.name, source.name, options):
+            continue
+        if record.state is RunState.ROLLING_BACK:
+            raise RunStateError(f"Run {ledger.run_id} is being rolled back; let that end first.")
+        if record.state is RunState.RUNNING and record.fingerprint == fingerprint is not None:
+            await ledger.take(takes_over=manner.takes_over)
+            return ledger
+    return await new_run(
+        store,
+        clock,
+        secrets.token_hex(3),
+        job=job.name,
+        format=job.format.name,
+        source=source.name,
+        options=options,
+        part_records=manner.part_records,
+        fingerprint=fingerprint,
+    )
 
-    async def _insert(self, batch: Sequence[tuple[NewSession, Part]]) -> None:
-        are_stored = await self._store.insert_absent([session for session, _ in batch])
-        for (session, part), is_stored in zip(batch, are_stored, strict=True):
-            if is_stored:
-                self._tally.count_folded(session.key, part.all_records)
-                self.messages_added += len(part.messages)
-                self._count(SessionState.CREATED)
-            else:
-                self._count(await self._complete(session.key, part))
-        done = self._tally.folded + self._tally.skipped
-        self._progress.advance(done, done)
 
-    async def _complete(self, key: SessionKey, part: Part) -> SessionState:
-        """Add to an existing session what it lacks, if it is one of ours."""
-        target, header = await look_at_target(self._store, self._format, key)
-        refusal = target.refusal
-        if header is None:  # what is free now was there a moment ago, or had a deletion marker
-            refusal = Reason.DELETED_BY_USER
-        todo = list(zip(part.messages, part.records, strict=True))
-        told = () if part.session is None else (part.session,)
-        try:
-            if header is not None and refusal is None:
-                self._tally.count_folded(key, told)
-                told = ()
-                todo = await self._without_known(header, todo)
-                if not todo:
-                    return SessionState.UNCHANGED
-                while todo:
-                    todo = await self._append_some(key, todo)
-                header_after = (await self._store.read(key, HEADER_ONLY)).header()
-                added = header_after.next_seq - header.next_seq
-                self.messages_added += added
-                return SessionState.COMPLETED if added else SessionState.UNCHANGED
-        except SessionNotFoundError:
-            refusal = Reason.DELETED_BY_USER
-        for record in (*told, *(record for _, record in todo)):
-            self._tally.refuse(key, Refusal(record, refusal or Reason.DELETED_BY_USER, None))
-        return SessionState.REFUSED
+def options_of(job: Job) -> dict[str, Any]:
+    """What the operator says of the source, as the ledger keeps it."""
+    return asdict(job.options)
 
-    async def _without_known(self, header: SessionHeader, todo: list[_Pair]) -> list[_Pair]:
-        """The pairs less those that the session has as they are.
 
-        An append finds out the same, and knows edited and deleted messages too, but takes far
-        longer; this is what a repeated run does nearly all the time.
-        """
-        if header.next_seq > PART_RECORDS:
-            return todo
-        stored: set[bytes] = set()
-        for start in range(0, header.next_seq, MESSAGE_PAGE_LIMIT):
-            window = MessageWindow(offset=start, limit=MESSAGE_PAGE_LIMIT)
-            page = await self._store.list_messages(header.key, window)
-            stored.update(unplaced_part(one) for one in page.messages_json)
-        unknown: list[_Pair] = []
-        known: list[SourceMessage] = []
-        for message, record in todo:
-            if message.unplaced_json in stored:
-                known.append(record)
-            else:
-                unknown.append((message, record))
-        self._tally.count_folded(header.key, known)
-        return unknown
-
-    async def _append_some(self, key: SessionKey, todo: list[_Pair]) -> list[_Pair]:
-        """Append as many as one batch takes, or find out that one cannot be; returns the rest."""
-        count = self._batch_length([message for message, _ in todo])
-        messages = [message for message, _ in todo[:count]]
-        at = datetime.fromisoformat(messages[-1].created_at)
-        try:
-            await self._store.append(key, messages, at=at)
-        except MessageIdConflictError as conflict:
-            _, record = todo[conflict.index]
-            self._tally.refuse(key, Refusal(record, Reason.CONFLICTING_ID, None))
-            return todo[: conflict.index] + todo[conflict.index + 1 :]
-        self._tally.count_folded(key, [record for _, record in todo[:count]])
-        return todo[count:]
-
-    def _batch_length(self, messages: Sequence[EncodedMessage]) -> int:
-        """How many of the next messages one append may take."""
-        limits = self._store.limits
-        size_bytes = 0
-        for count, message in enumerate(messages[: limits.batch_messages]):
-            size_bytes += len(message.unplaced_json)
-            if count and size_bytes > limits.batch_bytes:
-                return count
-        return min(len(messages), limits.batch_messages)
-
-    def _count(self, state: SessionState) -> None:
-        self.sessions[state] += 1
-        self._newest_state = state
+async def _resumed(ledger: RunLedger, tally: Tally) -> Resumed:
+    """Where the run goes on; what its batches say is counted again."""
+    resumed = Resumed()
+    async for entry in ledger.batches():
+        if entry.record.state is BatchState.BEGUN:
+            resumed.begun[entry.number] = entry
+            continue
+        outcomes = [Outcome.of_members(members) for members in entry.record.faults]
+        for key, session in entry.sessions.items():
+            outcomes += [Outcome.of_members(members, key) for members in session.outcomes]
+            if session.state is not None:
+                resumed.newest = SessionKey(*key), session
+        resumed.number = entry.number + 1
+        resumed.place = entry.record.place
+        resumed.counts = resumed.counts.plus(entry.record.counts)
+        tally.take_in(entry.record.counts, outcomes)
+    return resumed

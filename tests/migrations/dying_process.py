@@ -19,7 +19,7 @@ from app.domain.session import NewSession, Precondition
 from app.store.port import Appended
 from app.store.sqlite.store import SQLiteStore
 from migrations.jobs.group_messages import GROUP_MESSAGES
-from migrations.runner import run
+from migrations.runner import Manner, run
 
 T = TypeVar("T")
 
@@ -70,7 +70,10 @@ async def main() -> None:
     store.signal_name, store.writes_left, store.moment = signal_name, int(write), moment
     try:
         await run(
-            GROUP_MESSAGES, GROUP_MESSAGES.open(source), store, part_records=int(part_records)
+            GROUP_MESSAGES,
+            GROUP_MESSAGES.open(source),
+            store,
+            manner=Manner(part_records=int(part_records)),
         )
     finally:
         await store.aclose()

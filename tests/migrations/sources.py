@@ -12,7 +12,7 @@ from app.store.port import SessionStore
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.outcomes import Observer, ignore
 from migrations.report import RunReport
-from migrations.runner import run
+from migrations.runner import Manner, run
 from migrations.verify import verify
 from migrations.verify_report import VerifyReport
 
@@ -58,7 +58,7 @@ async def fold(
         GROUP_MESSAGES.open(str(path)),
         store,
         observer=observer,
-        part_records=part_records,
+        manner=Manner(part_records=part_records),
     )
     records = report.records
     assert records.read == records.folded + records.skipped + records.rejected

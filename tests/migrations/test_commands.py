@@ -182,7 +182,7 @@ def test_progress_is_told_as_json_lines_where_that_is_asked_for(source: Path, ur
     _, report, told = called("run", source, "--store", url, "--progress", "json")
 
     assert [json.loads(line)["phase"] for line in told.splitlines()] == ["reading", "folding"]
-    assert report.startswith("group-messages run of")
+    assert report.startswith("group-messages run 2")
 
 
 def test_standard_input_is_a_source(url: str, source: Path) -> None:

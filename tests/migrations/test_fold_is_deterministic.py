@@ -53,9 +53,12 @@ LINES = DOCUMENTS.map(lambda one: json.dumps(one).encode()) | st.binary(max_size
 
 
 async def everything(store: SessionStore) -> list[dict[str, Any]]:
-    """Every session, but for the generation, which is drawn at random."""
+    """Every session, but for the generation, which is drawn at random, and the run."""
     sessions = [(await store.read(key)).document() for key in await store.list_keys()]
-    return [session.model_dump(exclude={"generation"}) for session in sessions]
+    return [
+        session.model_dump(exclude={"generation": True, "origin": {"run_id"}})
+        for session in sessions
+    ]
 
 
 async def folded(folder: Path, lines: Sequence[bytes], *, part_records: int) -> SessionStore:

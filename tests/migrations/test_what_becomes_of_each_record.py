@@ -43,7 +43,7 @@ async def test_the_messages_of_a_user_and_session_become_one_session(
     assert session.origin.model_dump() == {
         "format": "message-documents",
         "source_id": "s1",
-        "run_id": None,
+        "run_id": report.run_id,
         "extras": {},
     }
     first, second = session.messages
