@@ -17,7 +17,6 @@ from urllib.parse import quote
 import typer
 
 from app.errors import AppError, ConfigurationError
-from app.formats.file_source import STANDARD_INPUT
 from app.progress import ProgressKind, told_on_stderr
 from app.settings import StoreSettings
 from app.store.factory import open_store, sqlite_path
@@ -28,29 +27,22 @@ from migrations import verify as verification
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.outcomes import Observer, Outcome, ignore
 from migrations.report import Report, to_json
+from migrations.source_arguments import (
+    DefaultUserOption,
+    FieldOption,
+    LimitOption,
+    SessionOption,
+    SourceArgument,
+    TimeZoneOption,
+    UserOption,
+    source_options,
+)
 
 FINDINGS = 1
 USAGE = 2
 FAILURE = 3
 
 
-def _checked_source(path: Path) -> Path:
-    if path != STANDARD_INPUT and not path.exists():
-        raise typer.BadParameter(f"{path} does not exist.")
-    if path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder.")
-    return path
-
-
-SourceArgument = Annotated[
-    Path,
-    typer.Argument(
-        metavar="SOURCE",
-        help="JSON lines, one message document each, plain or gzipped; - is standard input.",
-        callback=_checked_source,
-        show_default=False,
-    ),
-]
 StoreOption = Annotated[
     str | None,
     typer.Option(
@@ -84,18 +76,33 @@ def plan(
     source: SourceArgument,
     store: StoreOption = None,
     *,
+    limit: LimitOption = None,
+    user: UserOption = None,
+    session: SessionOption = None,
+    fields: FieldOption,
+    default_user: DefaultUserOption = None,
+    time_zone: TimeZoneOption = None,
     as_json: JSONOption = False,
     progress: ProgressOption = ProgressKind.AUTO,
     outcomes: OutcomesOption = None,
 ) -> None:
     """Say what a run would do and how long it would take; write nothing."""
+    options = source_options(
+        limit=limit,
+        user=user,
+        session=session,
+        fields=fields,
+        default_user=default_user,
+        time_zone=time_zone,
+    )
+    job = GROUP_MESSAGES.told(options)
 
     async def work() -> Report:
         with told_on_stderr(progress) as told, _observer(outcomes) as observer:
             async with _reading(_url(store)) as opened, _thrown_away() as scratch:
                 return await planning.plan(
-                    GROUP_MESSAGES,
-                    GROUP_MESSAGES.open(str(source)),
+                    job,
+                    job.open(source),
                     opened,
                     scratch,
                     progress=told,
@@ -110,18 +117,33 @@ def run(
     source: SourceArgument,
     store: StoreOption = None,
     *,
+    limit: LimitOption = None,
+    user: UserOption = None,
+    session: SessionOption = None,
+    fields: FieldOption,
+    default_user: DefaultUserOption = None,
+    time_zone: TimeZoneOption = None,
     as_json: JSONOption = False,
     progress: ProgressOption = ProgressKind.AUTO,
     outcomes: OutcomesOption = None,
 ) -> None:
     """Fold the messages into the store; once more only adds what is missing."""
+    options = source_options(
+        limit=limit,
+        user=user,
+        session=session,
+        fields=fields,
+        default_user=default_user,
+        time_zone=time_zone,
+    )
+    job = GROUP_MESSAGES.told(options)
 
     async def work() -> Report:
         with told_on_stderr(progress) as told, _observer(outcomes) as observer:
             async with _opened(_url(store)) as opened:
                 return await runner.run(
-                    GROUP_MESSAGES,
-                    GROUP_MESSAGES.open(str(source)),
+                    job,
+                    job.open(source),
                     opened,
                     progress=told,
                     observer=observer,
@@ -135,16 +157,31 @@ def verify(
     source: SourceArgument,
     store: StoreOption = None,
     *,
+    limit: LimitOption = None,
+    user: UserOption = None,
+    session: SessionOption = None,
+    fields: FieldOption,
+    default_user: DefaultUserOption = None,
+    time_zone: TimeZoneOption = None,
     as_json: JSONOption = False,
     progress: ProgressOption = ProgressKind.AUTO,
 ) -> None:
     """Compare the store with the source, by a way of its own; name every difference."""
+    options = source_options(
+        limit=limit,
+        user=user,
+        session=session,
+        fields=fields,
+        default_user=default_user,
+        time_zone=time_zone,
+    )
+    job = GROUP_MESSAGES.told(options)
 
     async def work() -> Report:
         with told_on_stderr(progress) as told:
             async with _reading(_url(store)) as opened:
                 return await verification.verify(
-                    GROUP_MESSAGES.name, GROUP_MESSAGES.format.name, source, opened, progress=told
+                    job.name, job.format.name, source, opened, options=options, progress=told
                 )
 
     _finish(work, as_json=as_json)

@@ -6,17 +6,18 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
 from app.domain.identity import SessionKey
 from app.domain.instants import instant_text
 from app.domain.session import SessionHeader
+from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.errors import CorruptDocumentError, SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
-from migrations.expected import KEPT_NAME, ExpectedMessage, ExpectedSession, ExpectedSessions
+from migrations.expected import ExpectedMessage, ExpectedSession, ExpectedSessions
+from migrations.expected_record import KEPT_NAME
 from migrations.verify_report import Difference, VerifyReport
 
 _EXAMPLE_LIMIT = 1000
@@ -25,12 +26,16 @@ _EXAMPLE_LIMIT = 1000
 async def verify(
     job_name: str,
     format_name: str,
-    path: Path,
+    location: str,
     store: SessionStore,
     *,
+    options: SourceOptions = AS_IT_IS,
     progress: Progress | None = None,
 ) -> VerifyReport:
     """Compare every session that the source must have become with what the store has.
+
+    The location is a path, `-` or a URL; with options that want only some sessions, those are
+    compared.
 
     Raises:
         SourceError: the source cannot be read.
@@ -38,9 +43,9 @@ async def verify(
     """
     began_at_seconds = monotonic()
     progress = progress or SilentProgress()
-    expected = ExpectedSessions(message_limit_bytes=store.limits.message_bytes)
+    expected = ExpectedSessions(options, message_limit_bytes=store.limits.message_bytes)
     with closing(expected):
-        await expected.load(path, progress)
+        await expected.load(location, progress)
         progress.begin("comparing", expected.session_count)
         comparison = _Comparison(store, format_name)
         for done, session in enumerate(expected.sessions(), start=1):
@@ -48,7 +53,8 @@ async def verify(
             progress.advance(done, comparison.messages_expected)
     return VerifyReport(
         job=job_name,
-        source=str(path),
+        source=expected.source_name,
+        record_word=expected.record_word,
         seconds=monotonic() - began_at_seconds,
         records_read=expected.records_read,
         sessions_expected=expected.session_count,
@@ -180,7 +186,7 @@ class _Comparison:
             pairs = self._matched(key, expected, stored)
         for one, other in pairs:
             for code, detail in _differences(one, other):
-                self._differ(key, code, detail, message_id=other.id, position=one.line)
+                self._differ(key, code, detail, message_id=other.id, position=one.position)
 
     def _matched(
         self, key: SessionKey, expected: list[ExpectedMessage], stored: list[_StoredMessage]
@@ -193,7 +199,9 @@ class _Comparison:
             other = by_id.get(one.id) if one.id is not None else next(made, None)
             if other is None:
                 detail = "The session lacks this message."
-                self._differ(key, "message_missing", detail, message_id=one.id, position=one.line)
+                self._differ(
+                    key, "message_missing", detail, message_id=one.id, position=one.position
+                )
             else:
                 pairs.append((one, other))
                 by_id.pop(other.id, None)
@@ -204,7 +212,9 @@ class _Comparison:
         for (_, before), (one, other) in pairwise(pairs):
             if places[before.id] > places[other.id]:
                 detail = f"It must come after message {before.id!r}."
-                self._differ(key, "order_differs", detail, message_id=other.id, position=one.line)
+                self._differ(
+                    key, "order_differs", detail, message_id=other.id, position=one.position
+                )
         return pairs
 
     def _differ(

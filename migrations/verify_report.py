@@ -23,6 +23,8 @@ class VerifyReport:
 
     job: str
     source: str
+    record_word: str
+    """What a record of the source is called."""
     seconds: float
     records_read: int
     sessions_expected: int
@@ -55,10 +57,10 @@ class VerifyReport:
         ]
         for example in self.examples:
             message = f", message {example.message_id!r}" if example.message_id else ""
-            line = f", line {example.position}" if example.position else ""
+            place = f", {self.record_word} {example.position}" if example.position else ""
             lines.append(
                 f"    {example.code}: user {example.user_id!r}, session {example.session_id!r}"
-                f"{message}{line}: {example.detail}"
+                f"{message}{place}: {example.detail}"
             )
         for title, sessions in (
             ("written to since, compared up to the folded part", self.written_since),

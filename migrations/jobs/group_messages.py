@@ -7,13 +7,16 @@ by id.
 from pathlib import Path
 
 from app.domain.source_options import SourceOptions
+from app.formats.collection_source import CollectionSource, is_collection
 from app.formats.file_source import FileSource
 from app.formats.message_documents import MessageDocuments
 from app.formats.port import Source
 from migrations.job import Job
 
 
-def _source(location: str, _options: SourceOptions) -> Source:
+def _source(location: str, options: SourceOptions) -> Source:
+    if is_collection(location):
+        return CollectionSource(location, options)
     return FileSource(Path(location))
 
 

@@ -72,7 +72,7 @@ async def fold_documents(
 
 
 async def verified(path: Path, store: SessionStore) -> VerifyReport:
-    return await verify("group-messages", "message-documents", path, store)
+    return await verify("group-messages", "message-documents", str(path), store)
 
 
 async def session_of(

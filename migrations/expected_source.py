@@ -1,0 +1,282 @@
+"""The records of a source as verify reads them, in every form; knows nothing of the formats."""
+
+import codecs
+import gzip
+import json
+import re
+import sys
+import zlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple, cast
+from uuid import UUID
+
+from bson.binary import Binary
+from bson.objectid import ObjectId
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from app.domain.source_options import SourceOptions
+from app.errors import SourceError
+from app.store.urls import shown_url
+
+_RECORD_LIMIT_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 1024 * 1024
+_IDS_IN_A_QUERY = 1000
+_SIDE_BY_SIDE = re.compile(r"(?:\}\s*,|\n)\s*(?=\{\s*\")")
+_JUNK = re.compile(r"[^,\[\]{\"]*")
+_TOLD_LATE = 16  # so near to the end of what was read, a fault may only be that the rest is missing
+
+
+class SourceRecord(NamedTuple):
+    """A record as it came."""
+
+    position: int
+    raw: bytes | None
+    """None: it cannot be read, or is too long."""
+
+
+class OpenSource(NamedTuple):
+    """A source at its beginning."""
+
+    name: str
+    size_bytes: int | None
+    """Where it is known."""
+    word: str
+    """What a record of it is called."""
+    is_bson: bool
+    records: Iterator[SourceRecord]
+    bytes_read: Callable[[], int]
+
+
+@contextmanager
+def opened(location: str, options: SourceOptions) -> Generator[OpenSource]:
+    """The source that the operator named: a file, `-`, or the URL of a collection.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    if location.startswith(("mongodb://", "mongodb+srv://")):
+        with _collection(location, options) as source:
+            yield source
+        return
+    try:
+        with _file(location) as (stored, size_bytes):
+            yield _open_file(location, stored, size_bytes)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(f"The source cannot be read: {error}") from error
+
+
+@contextmanager
+def _file(location: str) -> Generator[tuple[BufferedReader, int | None]]:
+    """The source as it is stored, and its size where that is known."""
+    if location == "-":
+        with open(sys.stdin.fileno(), "rb", closefd=False) as standard_input:
+            yield standard_input, None
+    else:
+        path = Path(location)
+        with path.open("rb") as file:
+            yield file, path.stat().st_size or None  # a pipe has none
+
+
+def _open_file(location: str, stored: BufferedReader, size_bytes: int | None) -> OpenSource:
+    is_gzip = stored.peek(2)[:2] == b"\x1f\x8b"
+    plain = gzip.GzipFile(fileobj=stored) if is_gzip else stored
+    head = plain.peek(_TOLD_LATE)[:5]
+    is_bson = location.endswith((".bson", ".bson.gz")) or (
+        len(head) == 5 and head[3] < 4 and (head[4] < 0x14 or head[4] in {0x7F, 0xFF})  # noqa: PLR2004 - a length, and a type of BSON
+    )
+    source = cast("BinaryIO", plain)
+    if is_bson:
+        word, records = "document", _documents(source)
+    elif plain.peek(_CHUNK_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
+        word, records = "element", _elements(source)
+    else:
+        word, records = "line", _lines(source)
+    return OpenSource(
+        location,
+        size_bytes,
+        word,
+        is_bson,
+        records,
+        lambda: 0 if size_bytes is None else stored.tell(),
+    )
+
+
+def _lines(source: BinaryIO) -> Iterator[SourceRecord]:
+    number = 0
+    while line := source.readline(_RECORD_LIMIT_BYTES + 1):
+        number += 1
+        if len(line) > _RECORD_LIMIT_BYTES and not line.endswith(b"\n"):
+            while line and not line.endswith(b"\n"):
+                line = source.readline(_RECORD_LIMIT_BYTES)
+            yield SourceRecord(number, None)
+            continue
+        if number == 1:
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if line.strip():
+            yield SourceRecord(number, line)
+
+
+def _documents(source: BinaryIO) -> Iterator[SourceRecord]:
+    number = 0
+    while head := source.read(4):
+        number += 1
+        length = int.from_bytes(head, "little", signed=True)
+        body = b""
+        if len(head) == 4 and 5 <= length <= _RECORD_LIMIT_BYTES:  # noqa: PLR2004 - of BSON
+            body = source.read(length - 4)
+        if not body or len(body) < length - 4 or body[-1] != 0:
+            yield SourceRecord(number, None)
+            return
+        yield SourceRecord(number, head + body)
+
+
+def _elements(source: BinaryIO) -> Iterator[SourceRecord]:
+    """Decoded one after the other, each where the one before has ended."""
+    array = _Array(source)
+    number = 0
+    while array.has_more():
+        number += 1
+        yield SourceRecord(number, array.next_element())
+
+
+class _Array:
+    """The text of an array, of which no more is in memory than its longest element and a chunk."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
+        self._json = json.JSONDecoder(parse_constant=str)
+        self._text = ""
+        self._is_whole = False
+        """Whether there is nothing more to read."""
+        self._is_open = False
+
+    def has_more(self) -> bool:
+        """Go to the next element, if there is one."""
+        while True:
+            self._text = self._text.lstrip(" \t\r\n,")
+            if self._text[:1] == "]" or (self._text[:1] == "[" and not self._is_open):
+                self._is_open = self._text[0] == "["
+                self._text = self._text[1:]
+            elif self._text or self._is_whole:
+                return bool(self._text)
+            else:
+                self._read_on()
+
+    def next_element(self) -> bytes | None:
+        """What stands here, and go behind it; None where it is too long."""
+        is_too_long = False
+        while True:
+            end = self._end()
+            if end is not None:
+                element, self._text = self._text[:end], self._text[end:]
+                return None if is_too_long else element.encode("utf-8", "surrogateescape")
+            if len(self._text) > _RECORD_LIMIT_BYTES:
+                is_too_long = True
+                self._text = self._text[-_CHUNK_BYTES:]
+            self._read_on()
+
+    def _end(self) -> int | None:
+        """Where the element ends; None where that needs more of the text."""
+        try:
+            _, end = self._json.raw_decode(self._text)
+        except json.JSONDecodeError as fault:
+            is_at_end = fault.pos >= len(self._text) - _TOLD_LATE
+            if not self._is_whole and (is_at_end or fault.msg.startswith("Unterminated")):
+                return None
+            if fault.pos == 0:
+                return self._end_of_junk(1)
+            return self._side_by_side(max(0, self._text.rfind("}", 0, fault.pos)))
+        except RecursionError:
+            return self._side_by_side(0)
+        if end > len(self._text) - _TOLD_LATE and not self._is_whole:
+            return None  # a number may go on, and so may the blanks behind it
+        behind = self._text[end : end + _CHUNK_BYTES].lstrip()[:1]
+        return end if behind in {"", ",", "]", "{", "["} else self._end_of_junk(end)
+
+    def _end_of_junk(self, start: int) -> int:
+        junk = _JUNK.match(self._text, start)
+        return junk.end() if junk else start
+
+    def _side_by_side(self, start: int) -> int | None:
+        """Where the next two elements seem to meet."""
+        found = _SIDE_BY_SIDE.search(self._text, start)
+        if found:
+            return found.start() + 1
+        return len(self._text) if self._is_whole else None
+
+    def _read_on(self) -> None:
+        chunk = self._source.read(_CHUNK_BYTES)
+        self._is_whole = not chunk
+        self._text += self._utf8.decode(chunk, final=not chunk)
+
+
+@contextmanager
+def _collection(url: str, options: SourceOptions) -> Generator[OpenSource]:
+    name = shown_url(url)
+    try:
+        place = parse_uri(url)
+        if not place["database"] or not place["collection"]:
+            raise SourceError(f"{name} names no collection.")
+        with MongoClient[RawBSONDocument](url, document_class=RawBSONDocument) as client:
+            documents = client[str(place["database"])][str(place["collection"])]
+            yield OpenSource(
+                name=name,
+                size_bytes=None,
+                word="document",
+                is_bson=True,
+                records=_found(documents, options),
+                bytes_read=lambda: 0,
+            )
+    except PyMongoError as error:
+        raise SourceError(f"{name} cannot be read: {type(error).__name__}.") from error
+
+
+def _found(
+    documents: Collection[RawBSONDocument], options: SourceOptions
+) -> Iterator[SourceRecord]:
+    number = 0
+    for query in _queries(documents, options):
+        for document in documents.find(query).sort("_id", 1):
+            number += 1
+            yield SourceRecord(number, bytes(document.raw))
+
+
+def _queries(
+    documents: Collection[RawBSONDocument], options: SourceOptions
+) -> Iterator[dict[str, Any]]:
+    """What finds the wanted sessions, whole."""
+    session, user = (options.fields.get(name, name) for name in ("session_id", "user_id"))
+    if "$" in session + user or "." in session + user:
+        yield {}
+    elif options.session is not None:
+        yield {session: {"$in": _spellings(options.session)}}
+    elif options.user is not None:
+        users = _spellings(options.user)
+        if options.user == options.default_user:
+            users.extend([None, ""])
+        theirs = documents.find({user: {"$in": users}}, {session: 1})
+        ids = {one.get(session) for one in theirs if not isinstance(one.get(session), dict | list)}
+        for some in range(0, len(ids), _IDS_IN_A_QUERY):
+            yield {session: {"$in": sorted(ids, key=repr)[some : some + _IDS_IN_A_QUERY]}}
+    else:
+        yield {}
+
+
+def _spellings(text: str) -> list[Any]:
+    """All values that are kept as this text."""
+    found: list[Any] = [text]
+    if re.fullmatch(r"0|-?[1-9][0-9]{0,17}", text):
+        found.append(int(text))
+    if re.fullmatch(r"[0-9a-f]{24}", text):
+        found.append(ObjectId(text))
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        found.append(Binary.from_uuid(UUID(text)))
+    return found
