@@ -164,7 +164,8 @@ class SessionRecord(_Written):
     before: dict[str, Any] | None = None
     """The header as it was; None for a session that the run creates."""
     message_ids: list[str] = Field(default_factory=list[str])
-    """Those that may be appended to a session that was there before."""
+    """Those that may have been appended to a session that was there; of one that the run itself
+    created, only until the batch is done."""
     message_count: int = 0
     """How many messages it is created with, or gets in a later part of one that was created."""
     state: str | None = None
@@ -173,8 +174,10 @@ class SessionRecord(_Written):
     """Positions of records that are messages of it now."""
     outcomes: list[list[Any]] = Field(default_factory=list[list[Any]])
     """Every outcome that is not plain, without the session's key; see `Outcome`."""
-    restored: str | None = None
-    """The generation that a rollback has given it."""
+    is_continued: bool = False
+    """Whether an earlier batch has dealt with the beginning of it."""
+    undone: str | None = None
+    """Of `Undone`: what a rollback has made of it."""
     left: str | None = None
     """Why a rollback has left it alone."""
 
@@ -262,6 +265,11 @@ class RunLedger:
         if not await self._store.put_ledger_entry(entry):
             raise RunTakenOverError(self.run_id)
         batch.revision = entry.revision
+
+    async def batch(self, number: int) -> BatchEntry | None:
+        """The batch of a number; None where there is none."""
+        entry = await self._store.read_ledger_entry(self.run_id, number)
+        return None if entry is None else _batch(entry)
 
     async def batches(self, *, after: int = _ABOUT_RUN) -> AsyncIterator[BatchEntry]:
         """All batches after a number, in order."""

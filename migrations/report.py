@@ -131,7 +131,43 @@ class PlanReport:
         return _joined(lines)
 
 
-Report = RunReport | PlanReport | VerifyReport
+@dataclass(frozen=True, slots=True)
+class RollbackReport:
+    """What a rollback did, or would do."""
+
+    run_id: str
+    job: str
+    source: str
+    seconds: float
+    is_dry: bool
+    sessions: Mapping[str, int]
+    """By `Undone`."""
+    left: Sequence[Mapping[str, str]]
+    """The first of those that were left alone, and why."""
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether someone should look: a session was left alone."""
+        return bool(self.left)
+
+    def to_text(self) -> str:
+        """For people."""
+        told = "dry rollback" if self.is_dry else "rollback"
+        of_run = f"{self.job} run {self.run_id} of {self.source}"
+        return _joined(
+            [
+                f"{told} of {of_run}: {self.seconds:.1f} s",
+                f"sessions: {_listed(self.sessions)}",
+                *(
+                    f"    left alone: session {one['session_id']!r} of {one['user_id']!r}:"
+                    f" {one['why']}"
+                    for one in self.left
+                ),
+            ]
+        )
+
+
+Report = RunReport | PlanReport | RollbackReport | VerifyReport
 
 
 def to_json(report: Report) -> str:

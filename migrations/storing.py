@@ -207,6 +207,7 @@ class Storing:
                     session_id=item.key.session_id,
                     generation="" if item.is_later else new_generation(),
                     message_count=len(item.part.messages),
+                    is_continued=item.is_later,
                 )
         entry = BatchEntry(
             number=self._number,
@@ -290,7 +291,12 @@ class Storing:
         record = entry.sessions[item.key]
         gone = {one.position for one in refused}
         folded = [one.position for one in item.part.all_records if one.position not in gone]
-        entry.sessions[item.key] = record.model_copy(update={"state": state, "folded": folded})
+        members: dict[str, object] = {"state": state, "folded": folded}
+        if state is SessionState.CREATED:
+            members["message_ids"] = []
+        elif state is SessionState.REFUSED and record.before is None:
+            members["generation"] = ""
+        entry.sessions[item.key] = record.model_copy(update=members)
         if not item.is_later:
             account.sessions[state] += 1
         elif state is SessionState.COMPLETED and self._newest_state is SessionState.UNCHANGED:
@@ -337,13 +343,15 @@ class Storing:
                 continue
             is_noted = True
             record = entry.sessions[completion.item.key]
-            members: dict[str, object] = {"generation": completion.header.generation}
+            ids = {*record.message_ids, *(message.id for message, _ in completion.todo)}
+            members: dict[str, object] = {
+                "generation": completion.header.generation,
+                "message_ids": sorted(ids),
+            }
             if not completion.is_own:
                 is_known = record.generation == completion.header.generation
                 before = record.before if is_known else None
                 members["before"] = before or completion.header.model_dump(mode="json")
-                ids = {*record.message_ids, *(message.id for message, _ in completion.todo)}
-                members["message_ids"] = sorted(ids)
                 members["message_count"] = 0
             entry.sessions[completion.item.key] = record.model_copy(update=members)
         return is_noted

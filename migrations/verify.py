@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
@@ -19,6 +20,7 @@ from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, Sessi
 from migrations.expected import ExpectedMessage, ExpectedSession, ExpectedSessions
 from migrations.expected_record import KEPT_NAME
 from migrations.verify_report import Difference, VerifyReport
+from migrations.waves import Waves, waves_of
 
 _EXAMPLE_LIMIT = 1000
 
@@ -47,7 +49,7 @@ async def verify(
     with closing(expected):
         await expected.load(location, progress)
         progress.begin("comparing", expected.session_count)
-        comparison = _Comparison(store, format_name)
+        comparison = _Comparison(store, format_name, await waves_of(store, format_name))
         for done, session in enumerate(expected.sessions(), start=1):
             await comparison.compare(session)
             progress.advance(done, comparison.messages_expected)
@@ -88,7 +90,9 @@ class _StoredMessage(NamedTuple):
 class _Comparison:
     """Compares one session after the other and remembers what differs."""
 
-    def __init__(self, store: SessionStore, format_name: str) -> None:
+    def __init__(
+        self, store: SessionStore, format_name: str, waves: Mapping[SessionKey, Waves]
+    ) -> None:
         self.messages_expected = 0
         self.sessions_equal = 0
         self.differences: Counter[str] = Counter()
@@ -98,6 +102,7 @@ class _Comparison:
         self.not_ours: list[SessionKey] = []
         self._store = store
         self._format_name = format_name
+        self._waves = waves
 
     async def compare(self, session: ExpectedSession) -> None:
         """Compare one session with what the store has under its key."""
@@ -110,17 +115,20 @@ class _Comparison:
             if not self._is_ours(header):
                 self.not_ours.append(key)
                 return
-            stored = [
-                message async for message in self._stored_messages(key, header, len(expected))
-            ]
+            waves = self._waves.get(key)
+            count = len(expected) if waves is None else header.next_seq
+            stored = [message async for message in self._stored_messages(key, header, count)]
         except SessionNotFoundError:
             await self._miss(key)
             return
         except CorruptDocumentError as error:
             self._differ(key, "session_damaged", str(error))
             return
+        first = expected
+        if waves is not None:
+            expected, first, stored = _in_waves(expected, stored, waves)
         self._compare_messages(key, expected, stored)
-        if instant_text(header.created_at) != min(one.created_at for one in expected):
+        if first and instant_text(header.created_at) != min(one.created_at for one in first):
             self._differ(key, "session_date_differs", "It was not created with its first message.")
         if header.next_seq > len(expected) and header.revision == 1:
             self._differ(
@@ -229,6 +237,35 @@ class _Comparison:
         self.differences[code] += 1
         if len(self.examples) < _EXAMPLE_LIMIT:
             self.examples.append(Difference(code, *key, detail, message_id, position))
+
+
+def _in_waves(
+    expected: list[ExpectedMessage], stored: list[_StoredMessage], waves: Waves
+) -> tuple[list[ExpectedMessage], list[ExpectedMessage], list[_StoredMessage]]:
+    """What is expected in the order in which it came, its first wave, and the folded messages.
+
+    Between the waves there may be what users have written.
+    """
+    places = {message.id: place for place, message in enumerate(stored)}
+    nameless: dict[tuple[str | None, str], list[int]] = {}
+    named_ids = {one.id for one in expected if one.id is not None}
+    for place, message in enumerate(stored):
+        if message.id not in named_ids:
+            nameless.setdefault((message.content, message.created_at), []).append(place)
+    by_wave: list[list[ExpectedMessage]] = [[] for _ in range(len(waves.begins) + 1)]
+    found: set[int] = set()
+    for one in expected:
+        same = nameless.get((one.content, one.created_at))
+        at_place = places.get(one.id) if one.id is not None else same.pop(0) if same else None
+        by_wave[-1 if at_place is None else bisect_right(waves.begins, at_place)].append(one)
+        if at_place is not None:
+            found.add(at_place)
+    folded = [
+        message
+        for place, message in enumerate(stored)
+        if place < waves.first_count or place in found
+    ]
+    return [one for wave in by_wave for one in wave], by_wave[0], folded
 
 
 def _differences(one: ExpectedMessage, other: _StoredMessage) -> list[tuple[str, str]]:

@@ -72,6 +72,11 @@ def new_generation() -> str:
     return os.urandom(8).hex()
 
 
+def derived_generation(kind: str, *parts: str) -> str:
+    """The generation that these parts always give."""
+    return uuid.UUID(derived_id(kind, *parts)).bytes[-8:].hex()
+
+
 def new_id() -> str:
     """A time-ordered id (UUID version 7, RFC 9562): new ids land at the end of an index."""
     milliseconds = time.time_ns() // 1_000_000
