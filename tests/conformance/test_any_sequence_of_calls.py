@@ -4,7 +4,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Awaitable, Callable
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
+from app.domain.ledger import LedgerEntry
 from app.domain.message import MessageEdit, NewMessage
 from app.domain.page import Page, Position
 from app.domain.search import parse_query
@@ -64,6 +65,7 @@ users = st.sampled_from(["ada", "bob/é", "nobody"])
 message_ids = st.sampled_from(["m0", "m1", "m2", "m3", "m4", "M0", "消/息"])
 digests = st.sampled_from([None, b"a" * 16, b"b" * 16])
 numbers = st.integers(0, 1000)
+run_ids = st.sampled_from(["run", "run/1", "Lauf ü"])
 
 
 def with_parents(message: NewMessage, parent_id: str | None) -> NewMessage:
@@ -306,9 +308,72 @@ class Comparison(RuleBasedStateMachine):
             image = self.images[pick % len(self.images)]
             self.both(lambda store: store.put_image(image))
 
+    @rule(key=keys, pick=numbers, is_current=st.booleans(), with_earlier=st.booleans())
+    def take_back(self, key: SessionKey, pick: int, is_current: bool, with_earlier: bool) -> None:
+        """To nothing, or to what any session was at any moment, if it has another generation."""
+        version = self.both(partial(version_of, key=key)) if is_current else None
+        version = version or self.versions[pick % len(self.versions)]
+        earlier: SessionImage | None = None
+        if with_earlier and self.images:
+            image = self.images[pick % len(self.images)]
+            generation = f"{self.next_number():016x}" if pick % 5 else image.header.generation
+            header = image.header.model_copy(update={"generation": generation})
+            earlier = replace(image, header=header)
+            key = header.key if pick % 7 else key
+        self.both(lambda store: store.take_back(key, version, earlier))
+
+    @rule(key=keys, count=st.integers(0, 80))
+    def fold_and_take_back(self, key: SessionKey, count: int) -> None:
+        """What was appended goes, and nothing else."""
+        read = self.both(partial(read_whole, key=key))
+        if not isinstance(read, EncodedSession):
+            return
+        first = self.next_number() * 1000
+        batch = [some_message(f"n{first + index}") for index in range(count)]
+        self.both(lambda store: store.append(key, batch, at=instant(0)))
+        generation = f"{self.next_number():016x}"
+        image = self.both(lambda store: store.read_image(key))
+        earlier = image.before(read.header(), generation=generation)
+        version = image.header.version
+        assert self.both(lambda store: store.take_back(key, version, earlier))
+        again = self.both(partial(read_whole, key=key))
+        assert again.messages_json == read.messages_json
+
+    # --- ledgers ----------------------------------------------------------------------------
+
+    @rule(
+        run_id=run_ids,
+        number=st.integers(0, 2),
+        step=st.integers(0, 2),
+        body=st.binary(max_size=4),
+        parts=st.dictionaries(users, st.binary(max_size=4)),
+        replaces=st.none() | st.integers(0, 2),
+    )
+    def put_ledger_entry(
+        self,
+        run_id: str,
+        number: int,
+        step: int,
+        body: bytes,
+        parts: dict[str, bytes],
+        replaces: int | None,
+    ) -> None:
+        there = self.both(lambda store: store.read_ledger_entry(run_id, number))
+        revision = (there.revision if there else 0) + step
+        entry = LedgerEntry(run_id, number, revision, body, parts)
+        self.both(lambda store: store.put_ledger_entry(entry, replaces=replaces))
+
+    @rule(run_id=run_ids, after=st.integers(-1, 2), limit=st.integers(1, 3))
+    def list_ledger_entries(self, run_id: str, after: int, limit: int) -> None:
+        self.both(lambda store: store.list_ledger_entries(run_id, after=after, limit=limit))
+
+    @rule(run_id=run_ids)
+    def remove_ledger(self, run_id: str) -> None:
+        self.both(lambda store: store.remove_ledger(run_id))
+
     @rule()
     def move_to_another_store(self) -> None:
-        """Go on where images have carried every session; deletion marks stay behind."""
+        """Go on where images have carried every session; marks and ledgers stay behind."""
         self.model = self.loop.run_until_complete(moved(self.model, MemoryStore()))
         former = self.store
         self.store = self.loop.run_until_complete(self.open())
@@ -349,6 +414,7 @@ class Comparison(RuleBasedStateMachine):
             for key in KEYS:
                 self.both(partial(version_of, key=key))
             self.both(lambda store: store.list_keys())
+            self.both(lambda store: store.list_ledger_runs())
         finally:
             self.loop.run_until_complete(self.store.aclose())
             self.loop.run_until_complete(dropped(self.kind, self.own_folder))
@@ -418,7 +484,7 @@ def comparable(answer: Any) -> Any:
             found = answer.digest()
         case bytes():
             found = ordered(answer)
-        case Appended() | MessagePage():
+        case Appended() | MessagePage() | LedgerEntry():
             found = answer
         case Erasure():
             found = astuple(answer)[:-1]

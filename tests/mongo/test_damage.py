@@ -12,6 +12,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 
 from app.domain.identity import Version
+from app.domain.ledger import LedgerEntry
 from app.domain.search import parse_query
 from app.errors import CorruptDocumentError, CorruptStoreError, StoreError, StoreVersionError
 from app.main import create_app
@@ -391,6 +392,34 @@ async def test_what_a_missing_segment_held_is_never_said_to_be_absent(number: in
         await store.list_past_texts(KEY, lost_id)
     with pytest.raises(CorruptDocumentError):
         await store.append(KEY, [child], at=START)
+    await store.aclose()
+
+
+# --- ledgers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"$unset": {name: 1}} for name in ("run_id", "number", "revision", "body", "parts")),
+        *({"$set": {name: "text"}} for name in ("revision", "body", "parts")),
+        {"$set": {"parts": [{"user_id": ADA}]}},
+    ],
+)
+async def test_a_damaged_entry_of_a_ledger_is_named(change: Document) -> None:
+    database = database_in_memory()
+    store = await MongoStore.over(database, segment_bytes=SEGMENT_BYTES)
+    for number in range(2):
+        await store.put_ledger_entry(LedgerEntry("run", number, 1, b"{}", {ADA: b"x"}))
+    await database["ledgers"].update_one({"_id": "run/0"}, change)
+
+    with pytest.raises(CorruptDocumentError, match="ledger entry"):
+        await store.read_ledger_entry("run", 0)
+    with pytest.raises(CorruptDocumentError, match="ledger entry"):
+        await store.put_ledger_entry(LedgerEntry("run", 0, 9, b"{}", {}))
+
+    assert (await store.read_ledger_entry("run", 1)) is not None
+    assert await store.put_ledger_entry(LedgerEntry("run", 1, 2, b"{}", {}))
     await store.aclose()
 
 

@@ -1,11 +1,13 @@
 """What each operation costs: how many commands, and how many bytes; neither grows unseen."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.domain.ledger import LedgerEntry
 from app.domain.search import parse_query
 from app.domain.session import Precondition
 from app.main import create_app
@@ -146,6 +148,39 @@ async def test_sessions_of_a_fold_go_together(short: MongoStore, watch: Watch) -
 
     note, sessions, end_of_note = "insert", "insert", "delete"
     assert watch.names() == [FIND, note, sessions, FIND, end_of_note]
+
+
+async def test_what_a_fold_did_is_taken_back_by_a_look_and_a_write(
+    short: MongoStore, watch: Watch
+) -> None:
+    header = (await short.read(KEY)).header()
+    appended = await short.append(KEY, [make_message("new")], at=START)
+    earlier = (await short.read_image(KEY)).before(header, generation="before")
+    watch.commands.clear()
+
+    assert await short.take_back(KEY, appended.version, earlier)
+    assert await short.take_back(KEY, earlier.header.version)
+
+    assert watch.names() == [FIND, "update", FIND, "delete"]
+
+
+async def test_ledger_entries_are_one_command_each_and_five_with_parts(
+    short: MongoStore, watch: Watch
+) -> None:
+    entry = LedgerEntry("run", 0, 1, b"{}", {})
+    await short.put_ledger_entry(entry)
+    await short.put_ledger_entry(replace(entry, revision=2))
+    await short.read_ledger_entry("run", 0)
+    await short.list_ledger_entries("run")
+    await short.list_ledger_runs()
+    of_bare_ones = watch.names()
+    watch.commands.clear()
+
+    await short.put_ledger_entry(replace(entry, revision=3, parts={ADA: b"x", "bob": b"y"}))
+
+    note, end_of_note = "insert", "delete"
+    assert of_bare_ones == ["insert", "update", FIND, FIND, FIND]
+    assert watch.names() == [FIND, note, "update", FIND, end_of_note]
 
 
 # --- a session with segments --------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Ledgers: what jobs keep beside the sessions, a document per entry, its parts as an array."""
 
 from collections.abc import Sequence
+from operator import index
 from uuid import uuid4
 
 from bson.binary import Binary
@@ -132,8 +133,8 @@ def _loaded(document: Document) -> LedgerEntry:
     with damage_named("ledger entry"):
         return LedgerEntry(
             document["run_id"],
-            document["number"],
-            document["revision"],
+            index(document["number"]),
+            index(document["revision"]),
             bytes(document["body"]),
             {part["user_id"]: bytes(part["body"]) for part in document["parts"]},
         )

@@ -46,8 +46,8 @@ class Restorer:
             return await self._replace(key, version, None)
         earlier.check_replaces(key, version)
         new = self._images.built(earlier)
-        if await self._reader.find_version(key) != version:
-            return False  # before its segments are stored for nothing
+        if new.segments and await self._reader.find_version(key) != version:
+            return False  # before they are stored for nothing
         note = await self._inserter.put_segments(new)
         is_replaced = await self._replace(key, version, new.head.document)
         if not is_replaced:

@@ -131,7 +131,11 @@ def explained_by(
 ) -> bool:
     """Whether these sessions are the whole difference between two states."""
     expected = {**before.sessions, **dict(changed)}
-    return after.sessions == expected and after.erased == before.erased
+    return (
+        after.sessions == expected
+        and after.erased == before.erased
+        and after.entries == before.entries
+    )
 
 
 def breaks(precondition: Precondition | None, error: AppError, state: State) -> bool:

@@ -6,7 +6,7 @@ chain with a hole, a message twice.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +71,19 @@ class Mark:
     deleted_at: str
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An entry of a ledger."""
+
+    revision: int
+    body: bytes
+    users: frozenset[str]
+    """Those who have a part in it."""
+
+    def without(self, users: Iterable[str]) -> "Entry":
+        return replace(self, users=self.users.difference(users))
+
+
 State = Session | Mark | None
 """What is under a key: a session, the mark of one, or nothing."""
 
@@ -82,6 +95,8 @@ class States:
     sessions: Mapping[SessionKey, State] = field(default_factory=dict)
     erased: frozenset[str] = frozenset()
     """The users who were erased."""
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """What is in ledgers."""
 
 
 class Decoder:
@@ -92,8 +107,13 @@ class Decoder:
         self._keys = {marking.mark(*key).hex(): key for key in keys}
         self._users = {marking.mark(user).hex(): user for user, _ in self._keys.values()}
 
-    def states(self, heads: Iterable[Document], segments: Iterable[Document]) -> States:
-        """What the documents of both collections say together."""
+    def states(
+        self,
+        heads: Iterable[Document],
+        segments: Iterable[Document],
+        entries: Iterable[Document] = (),
+    ) -> States:
+        """What the documents of these collections say together."""
         by_id = {segment["_id"]: segment for segment in segments}
         sessions: dict[SessionKey, State] = dict.fromkeys(self._keys.values())
         erased: set[str] = set()
@@ -110,7 +130,7 @@ class Decoder:
                 key = SessionKey(head["user_id"], head["session_id"])
                 assert self._keys[head_id] == key
                 sessions[key] = _session(head, by_id)
-        return States(sessions, frozenset(erased))
+        return States(sessions, frozenset(erased), {one["_id"]: _entry(one) for one in entries})
 
 
 def chain_of(head: Document, by_id: Mapping[str, Document]) -> list[Document]:
@@ -123,6 +143,12 @@ def chain_of(head: Document, by_id: Mapping[str, Document]) -> list[Document]:
         link = by_id[link]["previous"]
     chain.reverse()
     return chain
+
+
+def _entry(stored: Document) -> Entry:
+    users = [part["user_id"] for part in stored["parts"]]
+    assert len(set(users)) == len(users)
+    return Entry(stored["revision"], stored["body"], frozenset(users))
 
 
 def _session(head: Document, by_id: Mapping[str, Document]) -> Session:

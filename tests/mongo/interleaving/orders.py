@@ -1,17 +1,21 @@
 """Sessions to begin with, and every order in which a few calls can go on from there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 
+from app.domain.identity import SessionKey, Version
+from app.domain.image import SessionImage
 from app.domain.message import NewMessage
 from app.domain.session import NewSession
-from tests.factories import make_message, make_new_session
+from tests.factories import KEY, make_message, make_new_session
 from tests.fake_clock import instant
 from tests.mongo.interleaving.calls import Call
+from tests.mongo.interleaving.decoding import Session
 from tests.mongo.interleaving.exploring import Explored, explore
+from tests.mongo.interleaving.reading import ReadImage
 from tests.mongo.interleaving.wandering import said
-from tests.mongo.interleaving.world import Contents, Rules, World, prepared
-from tests.mongo.interleaving.writing import Append, DeleteMessage, Edit, Insert
+from tests.mongo.interleaving.world import Contents, Rules, World, prepared, run_in_order
+from tests.mongo.interleaving.writing import Append, DeleteMessage, Edit, Insert, renewed
 
 GENERATION = "0000000000000001"
 DIGEST = b"of its creation."
@@ -70,17 +74,40 @@ def a_session_with_a_tombstone() -> Contents:
     return prepared([DeleteMessage("deletion", "m0", at=instant(7))], contents=a_long_session())
 
 
+def version_in(contents: Contents) -> Version:
+    """Of the only session."""
+    (head,) = contents["sessions"]
+    return Version(head["generation"], head["revision"])
+
+
+def as_it_was(contents: Contents) -> tuple[SessionImage, Session]:
+    """The only session as an image that may take its place: of a generation of its own."""
+    world = World(contents)
+    world.open("reader")
+    world.start("reader", [ReadImage("image")])
+    run_in_order(world)
+    image = world.calls["image"].record.answer
+    session = world.log.moments[-1].sessions[KEY]
+    world.close()
+    assert isinstance(image, SessionImage)
+    assert isinstance(session, Session)
+    return renewed(image, session, "before")
+
+
 def in_every_order(
     contents: Contents,
     calls: Calls,
     *,
     documents_at_once: int | None = None,
+    keys: Sequence[SessionKey] = (KEY,),
     **rules: int,
 ) -> Explored:
     """Let the calls go on in every order, with all that the rules let go wrong."""
 
     def begin() -> World:
-        world = World(contents, rules=Rules(**rules), documents_at_once=documents_at_once)
+        world = World(
+            contents, rules=Rules(**rules), keys=keys, documents_at_once=documents_at_once
+        )
         made = calls()
         for process, its_calls in made.items():
             world.open(process)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.domain.identity import Version
+from app.domain.identity import SessionKey, Version
 from app.store.port import MessageWindow
+from tests.factories import ADA, BOB, KEY
 from tests.fake_clock import instant
 from tests.mongo.interleaving.calls import Call
 from tests.mongo.interleaving.orders import (
@@ -16,10 +17,12 @@ from tests.mongo.interleaving.orders import (
     a_full_head,
     a_long_session,
     a_session_with_a_tombstone,
+    as_it_was,
     in_every_order,
     message,
     nothing,
     session,
+    version_in,
 )
 from tests.mongo.interleaving.reading import (
     ListMessages,
@@ -30,7 +33,7 @@ from tests.mongo.interleaving.reading import (
     Search,
 )
 from tests.mongo.interleaving.wandering import said
-from tests.mongo.interleaving.world import Contents
+from tests.mongo.interleaving.world import Contents, prepared
 from tests.mongo.interleaving.writing import (
     Append,
     Delete,
@@ -38,7 +41,9 @@ from tests.mongo.interleaving.writing import (
     Edit,
     Erase,
     Insert,
+    PutEntry,
     Rename,
+    TakeBack,
     Tidy,
 )
 
@@ -211,6 +216,86 @@ def test_an_erasure_leaves_a_new_session_whole_or_takes_it_whole(contents: Conte
 def test_an_erasure_during_a_seal_leaves_nothing(contents: Contents) -> None:
     in_every_order(
         contents, lambda: {"one": [an_append()], "two": [Erase("erasure", at=AT)]}, switches=2
+    )
+
+
+# --- what folds did, taken back -----------------------------------------------------------------
+
+
+RIVALS: dict[str, Callable[[], Call]] = {
+    "an append": lambda: a_short_append(message_id="b1", number=22),
+    "a seal": lambda: an_append(message_id="b1", number=22),
+    "an edit": lambda: Edit("edit", "m1", said(26), at=AT),
+    "a deletion of a text": lambda: DeleteMessage("deletion", "m1", at=AT),
+    "a deletion": lambda: Delete("deletion", at=AT),
+    "an erasure": lambda: Erase("erasure", at=AT),
+    "a fold": lambda: Insert("fold", session(9, generation=ANOTHER), is_fold=True),
+    "a fold of one document": lambda: Insert("fold", session(1, generation=ANOTHER), is_fold=True),
+}
+
+
+@pytest.mark.parametrize("with_earlier", [False, True])
+@pytest.mark.parametrize("rival", list(RIVALS))
+def test_what_is_taken_back_is_of_the_version_that_was_meant(
+    contents: Contents, rival: str, *, with_earlier: bool
+) -> None:
+    earlier = as_it_was(contents) if with_earlier else None
+    version = version_in(contents)
+
+    in_every_order(
+        contents,
+        lambda: {"one": [TakeBack("take back", version, earlier)], "two": [RIVALS[rival]()]},
+        kills=1,
+        switches=3,
+    )
+
+
+def test_of_two_that_take_back_one_does(contents: Contents) -> None:
+    version = version_in(contents)
+    in_every_order(
+        contents,
+        lambda: {"one": [TakeBack("one", version)], "two": [TakeBack("other", version)]},
+    )
+
+
+@pytest.mark.parametrize("with_earlier", [False, True])
+def test_an_answer_that_is_lost_is_found_out(contents: Contents, *, with_earlier: bool) -> None:
+    earlier = as_it_was(contents) if with_earlier else None
+    version = version_in(contents)
+    in_every_order(
+        contents,
+        lambda: {
+            "one": [TakeBack("take back", version, earlier)],
+            "two": [Delete("deletion", at=AT)],
+        },
+        failures=2,
+        late=1,
+    )
+
+
+# --- ledgers ------------------------------------------------------------------------------------
+
+
+def test_of_two_puts_of_one_revision_one_is_stored() -> None:
+    in_every_order(
+        nothing(),
+        lambda: {"one": [PutEntry("put", 1, ADA)], "two": [PutEntry("other", 1, BOB)]},
+        failures=2,
+    )
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+def test_no_part_outlives_its_user(revision: int) -> None:
+    in_every_order(
+        prepared([PutEntry("before", 1, ADA, BOB)]) if revision == 2 else nothing(),
+        lambda: {
+            "one": [PutEntry("put", revision, ADA, BOB)],
+            "two": [Erase("erasure", at=AT)],
+            "three": [Erase("other erasure", BOB, at=AT)],
+        },
+        keys=(KEY, SessionKey(BOB, "session")),
+        kills=1,
+        switches=4,
     )
 
 

@@ -10,7 +10,7 @@ from app.domain.image import SessionImage
 from app.domain.message import NewMessage
 from app.domain.session import Precondition
 from app.store.port import MessageWindow
-from tests.factories import make_message, make_new_session
+from tests.factories import ADA, make_message, make_new_session
 from tests.fake_clock import instant
 from tests.mongo.interleaving.calls import Call
 from tests.mongo.interleaving.decoding import Session
@@ -31,9 +31,12 @@ from tests.mongo.interleaving.writing import (
     Edit,
     Erase,
     Insert,
+    PutEntry,
     PutImage,
     Rename,
+    TakeBack,
     Tidy,
+    renewed,
 )
 
 _SIZES = (20, 20, 20, 300, 900, 2500)
@@ -99,7 +102,11 @@ class Wanderer:
         number = next(self._numbers)
         at = instant(number)
         guard = self._guard()
-        match random.choice("AAAAAAEEEDDHXIFTRRRRLPMMSVCG" + "U" * (random.random() < 0.3)):
+        match random.choice("AAAAAAEEEDDHXIFTRRRRLPMMSVCGBBN" + "U" * (random.random() < 0.3)):
+            case "B":
+                return self._taking_back(world, name)
+            case "N":
+                return PutEntry(f"note {name}", random.randint(1, 3), *random.choice([(), (ADA,)]))
             case "G" if self._images(world):
                 image, session = random.choice(self._images(world))
                 return PutImage(f"put {name}", image, session)
@@ -155,6 +162,19 @@ class Wanderer:
                     after_seq=random.choice([None, None, random.randint(-1, 12)]),
                     since=random.choice([None, self._version()]),
                 )
+
+    def _taking_back(self, world: World, name: str) -> Call:
+        """To nothing, or to some state that was read before."""
+        random = self._random
+        version = self._version()
+        if self._images(world) and random.random() < 0.7:
+            image, session = random.choice(self._images(world))
+            version = image.header.version
+            if random.random() < 0.7:
+                generation = f"{next(self._numbers):016x}"
+                self._generation = generation
+                return TakeBack(f"back {name}", version, renewed(image, session, generation))
+        return TakeBack(f"back {name}", version)
 
     def _images(self, world: World) -> list[tuple[SessionImage, Session]]:
         """What was read before, as another store would have it."""

@@ -299,10 +299,11 @@ class World:
 
     def states(self) -> States:
         """What the documents say."""
-        heads, segments = (
-            at_once(self.database[name].find({}).to_list()) for name in ("sessions", "segments")
+        contents = (
+            at_once(self.database[name].find({}).to_list())
+            for name in ("sessions", "segments", "ledgers")
         )
-        return self._decoder.states(heads, segments)
+        return self._decoder.states(*contents)
 
     def place(self) -> int:
         """The same for two runs from which the same can follow."""
@@ -324,7 +325,7 @@ class World:
 
     def _documents(self) -> list[list[str]]:
         contents = self.contents()
-        names = ("sessions", "segments", "chores")
+        names = ("sessions", "segments", "chores", "ledgers")
         return [sorted(repr(document) for document in contents[name]) for name in names]
 
     def _somebody_tidies(self) -> bool:
@@ -389,13 +390,16 @@ class World:
             if isinstance(call, Insert) and call.is_fold
             for new in call.new.values()
         }
-        was_erased = any(
-            isinstance(call, Erase) and isinstance(call.record.answer, Erasure)
+        erased = {
+            call.user_id
             for call in self.calls.values()
-        )
+            if isinstance(call, Erase) and isinstance(call.record.answer, Erasure)
+        }
         for key, state in states.sessions.items():
-            if was_erased and key.user_id in states.erased and isinstance(state, Session):
+            if key.user_id in erased and isinstance(state, Session):
                 assert state.generation not in folded, "a fold has brought back who was erased"
+        for entry in states.entries.values():
+            assert not entry.users & erased, "a part has outlived its user"
         everything = repr(contents)
         forgotten = [text for text in self._texts_ever() - self._texts_now() if text in everything]
         assert not forgotten, f"texts are left that nobody can see: {forgotten}"

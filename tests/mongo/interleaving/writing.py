@@ -9,6 +9,7 @@ from typing import Any
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text
+from app.domain.ledger import LedgerEntry
 from app.domain.message import NewMessage
 from app.domain.session import NewSession, Precondition
 from app.errors import (
@@ -378,6 +379,74 @@ class Delete(Call):
         return super().refuses(error, state) or breaks(self.precondition, error, state)
 
 
+class TakeBack(Call):
+    """Takes back what a fold did: to nothing, or to what the session was before."""
+
+    def __init__(
+        self, name: str, version: Version, earlier: tuple[SessionImage, Session] | None = None
+    ) -> None:
+        super().__init__(name)
+        self.version = version
+        self.image = earlier[0] if earlier else None
+        self.session = earlier[1] if earlier else None
+
+    async def run(self, store: MongoStore) -> bool:
+        return await store.take_back(self.key, self.version, self.image)
+
+    def explains(self, before: States, after: States) -> bool:
+        return version_of(before.sessions[self.key]) == self.version and explained_by(
+            before, after, [(self.key, self.session)]
+        )
+
+    def has_right_effects(self, log: Log) -> bool:
+        # Who cannot know whether it has happened does it again where an image brings it back.
+        return super().has_right_effects(log) or self.record.has_failed_steps
+
+    def is_true(self, answer: Any, state: State, log: Log) -> bool:
+        # What another one takes back while the answer to ours is lost may count as ours.
+        return answer is bool(self.record.effects) or self.record.has_failed_steps
+
+    def is_idle(self, state: State) -> bool:
+        return version_of(state) != self.version
+
+
+class PutEntry(Call):
+    """Puts an entry of a ledger; no two have the same body."""
+
+    def __init__(self, name: str, revision: int = 1, *users: str) -> None:
+        super().__init__(name)
+        parts = dict.fromkeys(users, name.encode())
+        self.entry = LedgerEntry("run", 1, revision, name.encode(), parts)
+        self.id = "run/1"
+
+    async def run(self, store: MongoStore) -> bool:
+        return await store.put_ledger_entry(self.entry)
+
+    def explains(self, before: States, after: States) -> bool:
+        if explains_forgetting(before, after):
+            return True
+        there = before.entries.get(self.id)
+        ours = after.entries[self.id]
+        return (
+            (there.revision if there else 0) == self.entry.revision - 1
+            and ours.body == self.entry.body
+            and ours.users <= self.entry.parts.keys()
+            and self.entry.parts.keys() - ours.users <= before.erased
+            and after == replace(before, entries={**before.entries, self.id: ours})
+        )
+
+    def has_right_effects(self, log: Log) -> bool:
+        return True
+
+    def is_true(self, answer: Any, state: State, log: Log) -> bool:
+        first = log.now if self.record.first is None else self.record.first
+        found = [moment.entries.get(self.id) for moment in log.moments[first:]]
+        return answer is any(entry and entry.body == self.entry.body for entry in found)
+
+    def is_idle(self, state: State) -> bool:
+        return True
+
+
 class Erase(Call):
     """Erases the user."""
 
@@ -393,7 +462,10 @@ class Erase(Call):
         for key, state in after.sessions.items():
             if state != before.sessions[key] and (state is not None or key.user_id != self.user_id):
                 return False
-        return after.erased == before.erased | {self.user_id}
+        return after.erased == before.erased | {self.user_id} and all(
+            entry in (before.entries[name], before.entries[name].without([self.user_id]))
+            for name, entry in after.entries.items()
+        )
 
     def has_right_effects(self, log: Log) -> bool:
         return True
@@ -422,10 +494,14 @@ class Tidy(Call):
         return await store.tidy()
 
     def explains(self, before: States, after: States) -> bool:
+        if explains_forgetting(before, after):
+            return True
         # It takes back what a fold was killed before it could.
         changed = [key for key, state in after.sessions.items() if state != before.sessions[key]]
-        return after.erased == before.erased and all(
-            key.user_id in before.erased and after.sessions[key] is None for key in changed
+        return (
+            after.erased == before.erased
+            and after.entries == before.entries
+            and all(key.user_id in before.erased and after.sessions[key] is None for key in changed)
         )
 
     def has_right_effects(self, log: Log) -> bool:
@@ -436,6 +512,27 @@ class Tidy(Call):
 
     def is_idle(self, state: State) -> bool:
         return True
+
+
+def renewed(image: SessionImage, session: Session, generation: str) -> tuple[SessionImage, Session]:
+    """The same in another generation."""
+    header = image.header.model_copy(update={"generation": generation})
+    return (
+        replace(image, header=header),
+        replace(session, header={**session.header, "generation": generation}),
+    )
+
+
+def explains_forgetting(before: States, after: States) -> bool:
+    """Whether nothing has changed but that parts of users have gone who are erased."""
+    if after.entries.keys() != before.entries.keys():
+        return False
+    pairs = [(was, after.entries[name]) for name, was in before.entries.items()]
+    return after == replace(before, entries=after.entries) and all(
+        entry == replace(was, users=entry.users)
+        and entry.users <= was.users <= entry.users | before.erased
+        for was, entry in pairs
+    )
 
 
 def _new(session: NewSession) -> Session:

@@ -3,10 +3,13 @@
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
+from app.domain.identity import Version
+from app.domain.ledger import LedgerEntry
 from app.errors import (
     ConfigurationError,
     CorruptDocumentError,
@@ -226,6 +229,54 @@ async def test_a_deletion_whose_answer_was_lost_has_happened(
 
     assert await patient_store.find_version(KEY) is None
     assert await patient_store.find_deleted([KEY]) == {KEY}
+
+
+@pytest.mark.parametrize("count", [1, 60])
+@pytest.mark.parametrize("failure", [hangs_up_after, hangs_up_before], ids=["done", "not done"])
+async def test_what_was_taken_back_while_the_answer_was_lost_is_gone_without_a_mark(
+    wire: WireServer, patient_store: MongoStore, failure: Failure, count: int
+) -> None:
+    new = make_new_session(messages=make_messages(count))
+    await patient_store.insert(new)
+    wire.fail_once("delete", failure)
+
+    is_taken_back = await patient_store.take_back(KEY, Version(new.generation, 1))
+
+    assert is_taken_back
+    assert await patient_store.find_version(KEY) is None
+    assert await patient_store.find_deleted([KEY]) == set()
+
+
+@pytest.mark.parametrize("failure", [hangs_up_after, hangs_up_before], ids=["done", "not done"])
+async def test_what_was_put_back_while_the_answer_was_lost_is_there(
+    wire: WireServer, patient_store: MongoStore, failure: Failure
+) -> None:
+    await patient_store.insert(make_new_session(messages=make_messages(3)))
+    header = (await patient_store.read(KEY)).header()
+    appended = await patient_store.append(KEY, make_messages(3, first=3), at=START)
+    earlier = (await patient_store.read_image(KEY)).before(header, generation="before")
+    wire.fail_once("update", failure)
+
+    is_taken_back = await patient_store.take_back(KEY, appended.version, earlier)
+
+    assert is_taken_back
+    assert (await patient_store.read_image(KEY)).digest() == earlier.digest()
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+@pytest.mark.parametrize("failure", [hangs_up_after, hangs_up_before], ids=["done", "not done"])
+async def test_a_ledger_entry_whose_answer_was_lost_is_stored(
+    wire: WireServer, patient_store: MongoStore, failure: Failure, revision: int
+) -> None:
+    entry = LedgerEntry("run", 0, revision, b"{}", {})
+    if revision == 2:
+        await patient_store.put_ledger_entry(replace(entry, revision=1, body=b"before"))
+    wire.fail_once("insert" if revision == 1 else "update", failure)
+
+    is_stored = await patient_store.put_ledger_entry(entry)
+
+    assert is_stored
+    assert await patient_store.list_ledger_runs() == [entry]
 
 
 # --- opening ------------------------------------------------------------------------------------
