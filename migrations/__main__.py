@@ -5,7 +5,8 @@ import traceback
 
 import typer
 
-from migrations.commands import FAILURE, group_messages_commands
+from migrations.command_work import FAILURE
+from migrations.commands import add_commands
 
 command = typer.Typer(
     name="python -m migrations",
@@ -13,7 +14,7 @@ command = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-command.add_typer(group_messages_commands, name="group-messages")
+add_commands(command)
 
 
 @command.callback()

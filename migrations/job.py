@@ -14,6 +14,8 @@ class Job:
 
     name: str
     """As it is called on the command line."""
+    summary: str
+    """What it does, in a sentence for the command line."""
     make_format: Callable[[SourceOptions], Format]
     open_source: Callable[[str, SourceOptions], Source]
     """From what the operator named."""

@@ -4,11 +4,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from app.domain.folding import Reason
 from migrations.outcomes import Outcome, Tally
-from migrations.verify_report import VerifyReport
 
 _SHOWN_EXAMPLES = 3
 
@@ -167,7 +166,19 @@ class RollbackReport:
         )
 
 
-Report = RunReport | PlanReport | RollbackReport | VerifyReport
+class Report(Protocol):
+    """What a command prints in the end; a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether someone should look."""
+        ...
+
+    def to_text(self) -> str:
+        """For people."""
+        ...
 
 
 def to_json(report: Report) -> str:

@@ -35,6 +35,8 @@ class Manner:
     throttle: Throttle = field(default_factory=Throttle)
     part_records: int = PART_RECORDS
     """Of a new run."""
+    workers: int = 2
+    """How many processes decode, once the source is worth a second one."""
     takes_over: bool = False
     """Go on with a run though another process may be at work on it."""
 
@@ -72,7 +74,7 @@ async def run(
             seconds_before = ledger.record.seconds
             tally.place = source.place
             resumed = await _resumed(ledger, tally)
-            await read_source(job, source, spool, tally, progress)
+            await read_source(job, source, spool, tally, progress, workers=manner.workers)
         storing = Storing(job, store, ledger, tally, progress, manner.throttle, resumed)
         progress.begin("folding", tally.read)
         estimate = _Estimate(tally, began_at_seconds)

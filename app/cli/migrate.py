@@ -2,12 +2,12 @@
 
 import typer
 
-from migrations.commands import group_messages_commands
+from migrations.commands import add_commands
 
 migrate_app = typer.Typer(
     help="Fold what a product already has into session documents.", no_args_is_help=True
 )
-migrate_app.add_typer(group_messages_commands, name="group-messages")
+add_commands(migrate_app)
 
 
 @migrate_app.callback()

@@ -20,4 +20,9 @@ def _source(location: str, options: SourceOptions) -> Source:
     return FileSource(Path(location))
 
 
-GROUP_MESSAGES = Job(name="group-messages", make_format=MessageDocuments, open_source=_source)
+GROUP_MESSAGES = Job(
+    name="group-messages",
+    summary="Fold individual message documents into the sessions that they name.",
+    make_format=MessageDocuments,
+    open_source=_source,
+)

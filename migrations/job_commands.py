@@ -1,0 +1,196 @@
+"""The commands of a job: plan, run and verify."""
+
+from typing import Annotated
+
+import typer
+
+from app.clock import SystemClock
+from app.progress import ProgressKind, told_on_stderr
+from migrations import plan as planning
+from migrations import runner
+from migrations import verify as verification
+from migrations.command_work import (
+    JSONOption,
+    OutcomesOption,
+    ProgressOption,
+    StoreOption,
+    finish,
+    observing,
+    opened,
+    reading,
+    store_url,
+    thrown_away,
+)
+from migrations.job import Job
+from migrations.proof import fingerprint_of, note_proof
+from migrations.report import Report
+from migrations.runner import Manner
+from migrations.source_arguments import (
+    DefaultUserOption,
+    FieldOption,
+    LimitOption,
+    SessionOption,
+    SourceArgument,
+    TimeZoneOption,
+    UserOption,
+    source_options,
+)
+from migrations.throttle import Throttle
+
+MaxRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-rate",
+        help="Store no more messages in a second than this.",
+        min=0.1,
+        show_default=False,
+    ),
+]
+WorkersOption = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        help="Processes that decode: 2 as soon as the source is worth it.",
+        min=1,
+        max=2,
+    ),
+]
+TakeOverOption = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="Go on with a run though another machine may be at work on it."
+    ),
+]
+
+
+def commands_of(job: Job) -> typer.Typer:
+    """The commands of one job."""
+    commands = typer.Typer(help=job.summary, no_args_is_help=True)
+
+    @commands.command()
+    def plan(
+        source: SourceArgument,
+        store: StoreOption = None,
+        *,
+        limit: LimitOption = None,
+        user: UserOption = None,
+        session: SessionOption = None,
+        fields: FieldOption,
+        default_user: DefaultUserOption = None,
+        time_zone: TimeZoneOption = None,
+        as_json: JSONOption = False,
+        progress: ProgressOption = ProgressKind.AUTO,
+        outcomes: OutcomesOption = None,
+    ) -> None:
+        """Say what a run would do and how long it would take; write nothing."""
+        options = source_options(
+            limit=limit,
+            user=user,
+            session=session,
+            fields=fields,
+            default_user=default_user,
+            time_zone=time_zone,
+        )
+        told_job = job.told(options)
+
+        async def work() -> Report:
+            with told_on_stderr(progress) as told, observing(outcomes) as observer:
+                async with reading(store_url(store)) as target, thrown_away() as scratch:
+                    return await planning.plan(
+                        told_job,
+                        told_job.open(source),
+                        target,
+                        scratch,
+                        progress=told,
+                        observer=observer,
+                    )
+
+        finish(work, as_json=as_json)
+
+    @commands.command()
+    def run(
+        source: SourceArgument,
+        store: StoreOption = None,
+        *,
+        limit: LimitOption = None,
+        user: UserOption = None,
+        session: SessionOption = None,
+        fields: FieldOption,
+        default_user: DefaultUserOption = None,
+        time_zone: TimeZoneOption = None,
+        max_rate: MaxRateOption = None,
+        workers: WorkersOption = 2,
+        takes_over: TakeOverOption = False,
+        as_json: JSONOption = False,
+        progress: ProgressOption = ProgressKind.AUTO,
+        outcomes: OutcomesOption = None,
+    ) -> None:
+        """Fold the source into the store, or go on with a run that did not end."""
+        options = source_options(
+            limit=limit,
+            user=user,
+            session=session,
+            fields=fields,
+            default_user=default_user,
+            time_zone=time_zone,
+        )
+        told_job = job.told(options)
+
+        async def work() -> Report:
+            with told_on_stderr(progress) as told, observing(outcomes) as observer:
+                async with opened(store_url(store)) as target:
+                    return await runner.run(
+                        told_job,
+                        told_job.open(source),
+                        target,
+                        progress=told,
+                        observer=observer,
+                        manner=Manner(Throttle(max_rate), workers=workers, takes_over=takes_over),
+                    )
+
+        finish(work, as_json=as_json)
+
+    @commands.command()
+    def verify(
+        source: SourceArgument,
+        store: StoreOption = None,
+        *,
+        limit: LimitOption = None,
+        user: UserOption = None,
+        session: SessionOption = None,
+        fields: FieldOption,
+        default_user: DefaultUserOption = None,
+        time_zone: TimeZoneOption = None,
+        as_json: JSONOption = False,
+        progress: ProgressOption = ProgressKind.AUTO,
+    ) -> None:
+        """Compare the store with the source, by a way of its own; name every difference."""
+        options = source_options(
+            limit=limit,
+            user=user,
+            session=session,
+            fields=fields,
+            default_user=default_user,
+            time_zone=time_zone,
+        )
+        told_job = job.told(options)
+
+        async def work() -> Report:
+            with told_on_stderr(progress) as told:
+                async with reading(store_url(store)) as target:
+                    seen = fingerprint_of(told_job, source)
+                    report = await verification.verify(
+                        job.name,
+                        told_job.format.name,
+                        source,
+                        target,
+                        options=options,
+                        progress=told,
+                    )
+                    if not report.has_findings:
+                        await note_proof(target, told_job, source, seen, SystemClock())
+                    return report
+
+        finish(work, as_json=as_json)
+
+    return commands

@@ -1,0 +1,42 @@
+"""Proof: a verify that has passed is noted in the ledger of the run that it proves."""
+
+from app.clock import Clock
+from app.formats.file_source import STANDARD_INPUT
+from app.store.port import SessionStore
+from migrations.job import Job
+from migrations.ledger import RunLedger, RunState, list_runs
+from migrations.runner import options_of
+
+
+def fingerprint_of(job: Job, location: str) -> str | None:
+    """Tells the source as it is now; None where nothing can.
+
+    Raises:
+        SourceError: it cannot be looked at.
+    """
+    if location == str(STANDARD_INPUT):
+        return None
+    with job.open(location) as source:
+        return source.fingerprint()
+
+
+async def note_proof(
+    store: SessionStore, job: Job, location: str, seen: str | None, clock: Clock
+) -> RunLedger | None:
+    """Note that the store has all of the source as it was `seen`; returns the run, if there is one.
+
+    The run is the newest of this job and source; nothing is noted where the source has changed
+    since it, or while it was verified.
+    """
+    if seen is None or fingerprint_of(job, location) != seen:
+        return None
+    name = job.open(location).name
+    for ledger in reversed(await list_runs(store)):
+        record = ledger.record
+        if (record.job, record.source, record.options) != (job.name, name, options_of(job)):
+            continue
+        if record.state is RunState.DONE and record.fingerprint == seen:
+            await ledger.change(verified_fingerprint=seen, verified_at=clock.now())
+            return ledger
+        return None
+    return None

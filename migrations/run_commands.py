@@ -1,0 +1,65 @@
+"""The commands of runs: what the ledger knows of them, and the way back."""
+
+from typing import Annotated
+
+import typer
+
+from app.progress import ProgressKind, told_on_stderr
+from migrations.command_work import (
+    JSONOption,
+    ProgressOption,
+    StoreOption,
+    confirmed,
+    finish,
+    opened,
+    reading,
+    store_url,
+)
+from migrations.ledger import find_run
+from migrations.report import Report
+from migrations.rollback import roll_back
+from migrations.status import status_of
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="The id of a run; `status` lists them.")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+run_commands = typer.Typer()
+
+
+@run_commands.command()
+def status(store: StoreOption = None, *, as_json: JSONOption = False) -> None:
+    """List the runs, what became of their records, and what is left to do."""
+
+    async def work() -> Report:
+        async with reading(store_url(store)) as target:
+            return await status_of(target)
+
+    finish(work, as_json=as_json)
+
+
+@run_commands.command()
+def rollback(
+    run: RunArgument,
+    store: StoreOption = None,
+    *,
+    is_dry: DryRunOption = False,
+    yes: YesOption = False,
+    as_json: JSONOption = False,
+    progress: ProgressOption = ProgressKind.AUTO,
+) -> None:
+    """Make the store what it was before a run; what users have changed since is left and named."""
+    if not is_dry:
+        confirmed(f"Undo what run {run} has stored?", yes=yes)
+
+    async def work() -> Report:
+        with told_on_stderr(progress) as told:
+            async with opened(store_url(store)) as target:
+                ledger = await find_run(target, run)
+                return await roll_back(ledger, target, progress=told, is_dry=is_dry)
+
+    finish(work, as_json=as_json)

@@ -1,0 +1,135 @@
+"""The commands of runs: what the ledger knows, a proof that is noted, and the way back."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.migrate import migrate_app
+from app.store.sqlite.store import SQLiteStore
+from migrations.ledger import Holder, list_runs
+from tests.migrations.sources import document, write_source
+
+WHOLE = [document("m0"), document("m1", "one"), document("m2", session_id="s2")]
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/chatfold.db"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_source(tmp_path / "source.jsonl", WHOLE)
+
+
+def called(*arguments: str | Path) -> tuple[int, str, str]:
+    result = CliRunner().invoke(migrate_app, list(map(str, arguments)))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def folded(source: Path, url: str) -> str:
+    """The id of the run."""
+    status, out, _ = called("group-messages", "run", source, "--store", url, "--json")
+    assert status == 0
+    run_id: str = json.loads(out)["run_id"]
+    return run_id
+
+
+def runs_of(url: str) -> list[dict[str, object]]:
+    status, out, _ = called("status", "--store", url, "--json")
+    assert status in {0, 1}
+    runs: list[dict[str, object]] = json.loads(out)["runs"]
+    return runs
+
+
+def test_status_says_what_is_left_at_every_step(source: Path, url: str) -> None:
+    assert called("status", "--store", url)[1] == "no runs\n"
+
+    run_id = folded(source, url)
+    after_run = called("status", "--store", url)[1]
+    called("group-messages", "verify", source, "--store", url)
+    after_verify = called("status", "--store", url)[1]
+    called("rollback", run_id, "--store", url, "--yes")
+    after_rollback = called("status", "--store", url)[1]
+
+    assert f"{run_id}  done: group-messages of {source}" in after_run
+    assert "records: 3 read = 3 folded + 0 skipped + 0 rejected; 0 late; sessions: 2" in after_run
+    assert "next: `group-messages verify`" in after_run
+    assert f"next: `finish {run_id}`" in after_verify
+    assert f"{run_id}  rolled_back" in after_rollback
+    assert "next: nothing" in after_rollback
+
+
+def test_only_a_verify_that_passes_is_a_proof(source: Path, url: str) -> None:
+    folded(source, url)
+    write_source(source, [*WHOLE, document("m3", session_id="s3")])
+    assert called("group-messages", "verify", source, "--store", url)[0] == 1
+    assert runs_of(url)[0]["verified_at"] is None
+
+    folded(source, url)
+    assert called("group-messages", "verify", source, "--store", url)[0] == 0
+
+    first, second = runs_of(url)
+    assert first["verified_at"] is None
+    assert second["verified_at"] is not None
+
+
+def test_a_rollback_asks_first(source: Path, url: str) -> None:
+    run_id = folded(source, url)
+
+    status, _, told = called("rollback", run_id, "--store", url)
+
+    assert (status, told) == (2, "There is no terminal to ask on: say --yes.\n")
+    assert runs_of(url)[0]["state"] == "done"
+
+
+def test_a_dry_rollback_does_not_ask(source: Path, url: str) -> None:
+    run_id = folded(source, url)
+
+    status, out, _ = called("rollback", run_id, "--store", url, "--dry-run")
+
+    assert status == 0
+    assert out.startswith(f"dry rollback of group-messages run {run_id}")
+    assert "sessions: 2 removed" in out
+
+
+def test_no_such_run(url: str, source: Path) -> None:
+    folded(source, url)
+
+    status, _, told = called("rollback", "20260101-000000-nobody", "--store", url, "--yes")
+
+    assert (status, told) == (3, "No such run: There is no run '20260101-000000-nobody'.\n")
+
+
+async def give_to_another_machine(file: Path) -> None:
+    store = await SQLiteStore.open(file)
+    (ledger,) = await list_runs(store)
+    elsewhere = Holder(host="elsewhere", process_id=1, began_at_seconds=1.0)
+    await ledger.change(holder=elsewhere, state="running")
+    await store.aclose()
+
+
+def test_a_run_of_another_machine_is_left_to_it_unless_told(
+    source: Path, url: str, tmp_path: Path
+) -> None:
+    run_id = folded(source, url)
+    asyncio.run(give_to_another_machine(tmp_path / "chatfold.db"))
+    run = ("group-messages", "run", source, "--store", url)
+
+    status, _, told = called(*run)
+
+    assert status == 3
+    assert told.startswith(f"The run is under way: Process 1 on elsewhere works on run {run_id}.")
+    assert called(*run, "--take-over")[0] == 0
+    assert [run["state"] for run in runs_of(url)] == ["done"]
+
+
+def test_fewer_messages_in_a_second(source: Path, url: str) -> None:
+    run = ("group-messages", "run", source, "--store", url)
+
+    status, out, _ = called(*run, "--max-rate", "1000", "--workers", "1")
+
+    assert (status, "3 folded" in out) == (0, True)
