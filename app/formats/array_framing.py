@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from app.formats.port import Notation, RawRecord
+from app.formats.spans import Joints, Span
 
 _STRING = rb'"(?:[^"\\\n]++|\\[^\n])*+"'
 
@@ -47,6 +48,8 @@ class ArrayFraming:
     notation = Notation.JSON
     word = "element"
     blank_lines = 0
+    # Between line breaks, since those are where reading finds on after an element that is damaged.
+    joints = Joints(b"[\n", b",\n", b"\n]\n")
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -63,11 +66,23 @@ class ArrayFraming:
         """Whether the beginning of the element was thrown away."""
         self._is_lost = False
         """Whether the brackets of the element tell nothing any more."""
+        self._fed_bytes = 0
+        """Where the buffer ends, in the stream."""
+        self._cut_at = 0
+        """Where the element begins in the stream, if its beginning was thrown away."""
+        self._span: tuple[int, int | None] = (0, None)
+        """Of the element that came out last, in the stream."""
+
+    def spans(self, chunks: Iterable[bytes]) -> Iterator[Span]:
+        """The elements, and where each is; of one that is told apart, the white space around it."""
+        for record in self.records(chunks):
+            yield Span(record, *self._span)
 
     def records(self, chunks: Iterable[bytes]) -> Iterator[RawRecord]:
         """The elements; an array that does not end is told in the end."""
         for chunk in chunks:
             self._buffer = self._buffer[self._start :] + chunk
+            self._fed_bytes += len(chunk)
             self._at -= self._start
             self._start = 0
             yield from self._elements()
@@ -154,14 +169,22 @@ class ArrayFraming:
             self._position += 1
             is_too_long = self._is_cut or stop - self._start > self._limit_bytes
             raw = None if is_too_long else self._buffer[self._start : stop].strip()
+            self._span = (self._begins_at(), self._in_stream(stop))
             yield RawRecord(self._position, raw)
         self._start = self._at = start
         self._open_brackets.clear()
         self._previous = b""
         self._is_cut = self._is_lost = False
 
+    def _in_stream(self, place: int) -> int:
+        return self._fed_bytes - len(self._buffer) + place
+
+    def _begins_at(self) -> int:
+        return self._cut_at if self._is_cut else self._in_stream(self._start)
+
     def _cut(self) -> None:
         """Throw away the beginning of an element that is too long, but for what tells its end."""
+        self._cut_at = self._begins_at()
         rest = self._buffer[self._at :]
         if not self._is_lost and len(rest) > _LOOKED_BACK_BYTES:  # within a string
             is_escaping = (len(rest) - len(rest.rstrip(b"\\"))) % 2
@@ -174,8 +197,10 @@ class ArrayFraming:
         is_torn = bool(self._open_brackets) and not self._is_lost
         is_array_open, is_lost = self._is_array_open, self._is_lost
         if is_torn and not self._is_cut:
+            self._span = (self._begins_at(), None)
             yield RawRecord(self._position + 1, None, _CUT_SHORT)
             return
         yield from self._ended(len(self._buffer), len(self._buffer))
         if is_array_open and not is_lost and not is_torn:
+            self._span = (self._begins_at(), None)
             yield RawRecord(self._position + 1, None, _CUT_SHORT)

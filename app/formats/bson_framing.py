@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from app.formats.port import Notation, RawRecord
+from app.formats.spans import SIDE_BY_SIDE, Span
 
 _LENGTH_BYTES = 4
 _SHORTEST_BYTES = 5
@@ -20,6 +21,7 @@ class BSONFraming:
     notation = Notation.BSON
     word = "document"
     blank_lines = 0
+    joints = SIDE_BY_SIDE
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
@@ -49,6 +51,14 @@ class BSONFraming:
         if rest:
             damage = f"The source ends within this document: {len(rest):,} bytes were not read."
             yield RawRecord(position, None, damage)
+
+    def spans(self, chunks: Iterable[bytes]) -> Iterator[Span]:
+        """The documents, and where each is; what could not be read is the rest of the stream."""
+        start = 0
+        for record in self.records(chunks):
+            stop = None if record.raw is None else start + len(record.raw)
+            yield Span(record, start, stop)
+            start = stop or start
 
     def _unread(self, position: int, what: str, rest: bytes, unread: Iterator[bytes]) -> RawRecord:
         size_bytes = len(rest) + sum(map(len, unread))

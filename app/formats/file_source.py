@@ -17,6 +17,7 @@ from app.formats.array_framing import ArrayFraming
 from app.formats.bson_framing import BSONFraming, is_bson
 from app.formats.line_framing import LineFraming
 from app.formats.port import Notation, RawRecord
+from app.formats.spans import Joints, Span
 
 RECORD_LIMIT_BYTES = 64 * 1024 * 1024
 """The longest record that is looked at: the largest message, with each of its bytes escaped."""
@@ -42,36 +43,43 @@ class FileSource:
         """Of the source as it is stored, where that is known."""
         self.bytes_read = 0
         """How far the records that were given out reach, in bytes as they are stored."""
-        self._path = path
+        self.is_compressed = False
+        """Whether the open source is gzipped."""
+        self.path = path
         self._record_limit_bytes = record_limit_bytes
         self._stored: io.BufferedReader
         self._plain: gzip.GzipFile | io.BufferedReader
         self._beginning: bytes
+        self._mark: bytes
         self._framing: LineFraming | ArrayFraming | BSONFraming
 
     def __enter__(self) -> Self:
         """Open the source, and see what it is."""
         try:
-            if self._path == STANDARD_INPUT:
+            if self.path == STANDARD_INPUT:
                 stored = open(sys.stdin.fileno(), "rb", closefd=False)
             else:
-                stored = self._path.open("rb")
-                self.size_bytes = self._path.stat().st_size or None  # a pipe has none
+                stored = self.path.open("rb")
+                self.size_bytes = self.path.stat().st_size or None  # a pipe has none
             is_gzip = stored.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
         except OSError as error:
             reason = error.strerror or error
             raise SourceError(f"{self.name} cannot be opened: {reason}.") from error
         self._stored = stored
         self._plain = gzip.GzipFile(fileobj=stored) if is_gzip else stored
+        self.is_compressed = is_gzip
         try:
             beginning = self._read()
         except SourceError:
             stored.close()
             raise
+        self._mark = b""
         if self._is_bson(beginning):
             self._framing = BSONFraming(self._record_limit_bytes)
         else:
-            beginning = beginning.removeprefix(_BYTE_ORDER_MARK)
+            if beginning.startswith(_BYTE_ORDER_MARK):
+                self._mark = _BYTE_ORDER_MARK
+            beginning = beginning.removeprefix(self._mark)
             is_array = beginning.lstrip().startswith(b"[")
             framing = ArrayFraming if is_array else LineFraming
             self._framing = framing(self._record_limit_bytes)
@@ -101,18 +109,48 @@ class FileSource:
         """Every record, in order."""
         return self._framing.records(chain([self._beginning], self._chunks()))
 
+    @property
+    def joints(self) -> Joints:
+        """What stands around the records of the open source."""
+        joints = self._framing.joints
+        return joints._replace(opening=self._mark + joints.opening)
+
+    def spans(self) -> Iterator[Span]:
+        """Every record, and where it is; instead of the iteration."""
+        offset = len(self._mark)
+        for record, start, stop in self._framing.spans(chain([self._beginning], self._chunks())):
+            yield Span(record, start + offset, None if stop is None else stop + offset)
+
+    def plain_bytes(self, start: int, stop: int | None) -> Iterator[bytes]:
+        """A part of the open source as it reads, in pieces; apart from any iteration.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        try:
+            with self.path.open("rb") as stored:
+                plain = gzip.GzipFile(fileobj=stored) if self.is_compressed else stored
+                plain.seek(start)
+                while piece := plain.read(_CHUNK_BYTES):
+                    yield piece if stop is None else piece[: max(0, stop - start)]
+                    start += len(piece)
+                    if stop is not None and start >= stop:
+                        break
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceError(f"{self.name} cannot be read to its end: {error}") from error
+
     def place(self, position: int) -> str:
         """See the port."""
         return f"{self._framing.word} {position}"
 
     def fingerprint(self) -> str | None:
         """Of the file's size, date, beginning and end; a stream has none."""
-        if self.size_bytes is None or self._path == STANDARD_INPUT:
+        if self.size_bytes is None or self.path == STANDARD_INPUT:
             return None
         try:
             stat = os.fstat(self._stored.fileno())
             ends = hashlib.sha256()
-            with self._path.open("rb") as file:
+            with self.path.open("rb") as file:
                 ends.update(file.read(_FINGERPRINT_BYTES))
                 file.seek(max(0, stat.st_size - _FINGERPRINT_BYTES))
                 ends.update(file.read(_FINGERPRINT_BYTES))
@@ -122,7 +160,7 @@ class FileSource:
 
     def _is_bson(self, beginning: bytes) -> bool:
         # The name counts too: what is damaged from its first byte on has only that.
-        return is_bson(beginning) or self._path.name.endswith((".bson", ".bson.gz"))
+        return is_bson(beginning) or self.path.name.endswith((".bson", ".bson.gz"))
 
     def _chunks(self) -> Iterator[bytes]:
         self._note_progress()
