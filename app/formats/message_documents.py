@@ -6,15 +6,16 @@ from typing import Any, cast
 from pydantic_core import from_json
 
 from app.domain.folding import KEPT_NAME, Finding, Reason, source_message
-from app.domain.free_json import checked_json, encode_json
-from app.domain.identity import ID_LIMIT_BYTES, checked_id
+from app.domain.identity import ID_LIMIT_BYTES
 from app.domain.message import MessageType
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.formats.bson_values import bson_document, extended_value, is_wrapper
 from app.formats.content_parts import text_of
 from app.formats.faults import FaultError
 from app.formats.field_names import names_in_source
+from app.formats.kept_values import stored_metadata
 from app.formats.port import FaultyRecord, Notation, RawRecord, Record
+from app.formats.source_ids import id_in
 from app.formats.times import instant_microseconds, zone_named
 
 FIELDS = ("id", "session_id", "user_id", "content", "message_type", "metadata", "created_at")
@@ -151,22 +152,8 @@ class MessageDocuments:
             kept.update(unknown)
             if unknown.keys() != {_DATABASE_ID}:  # which every document of a database has
                 findings |= Finding.UNKNOWN_FIELDS
-        raw_metadata = document.get("metadata")
-        metadata = _as_object(raw_metadata)
-        if metadata is None:
-            kept[theirs["metadata"]] = raw_metadata
-            findings |= Finding.METADATA_NOT_AN_OBJECT
-            metadata = {}
-        elif KEPT_NAME in metadata:  # someone else's use of our name stays readable below ours
-            kept[theirs["metadata"]] = {KEPT_NAME: metadata[KEPT_NAME]}
-        stored = {**metadata, KEPT_NAME: kept} if kept else metadata
-        if not _is_storable(stored):
-            findings |= Finding.KEPT_AS_TEXT
-            whole = dict(kept)
-            if raw_metadata is not None:
-                whole[theirs["metadata"]] = raw_metadata
-            stored = {KEPT_NAME: {"json": encode_json(whole).decode()}}
-        return MessageType(message_type), stored, findings
+        stored, more = stored_metadata(document.get("metadata"), theirs["metadata"], kept)
+        return MessageType(message_type), stored, findings | more
 
 
 def _from_bson(raw: bytes) -> dict[str, Any]:
@@ -205,28 +192,10 @@ def _ids(document: dict[str, Any]) -> tuple[str, str | None, str]:
         and "\0" not in together
     ):
         return session_id, user_id, message_id  # nearly always, and quickly said
-    checked_session_id = _id(document, "session_id")
+    checked_session_id = id_in(document, "session_id")
     if checked_session_id is None:
         raise FaultError(Reason.MISSING_SESSION_ID, "The record names no session.")
-    return checked_session_id, _id(document, "user_id"), _id(document, "id") or ""
-
-
-def _id(document: dict[str, Any], name: str) -> str | None:
-    """An id as it came, an integer as decimal text, None where there is none.
-
-    Raises:
-        FaultError: it can be no id.
-    """
-    value = document.get(name)
-    if value is None or value == "":
-        return None
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    if not isinstance(value, str) and not is_integer:
-        raise FaultError(Reason.INVALID_ID, f"The {name} is neither text nor an integer.")
-    try:
-        return checked_id(str(value))
-    except ValueError as error:
-        raise FaultError(Reason.INVALID_ID, f"The {name} {error}.") from None
+    return checked_session_id, id_in(document, "user_id"), id_in(document, "id") or ""
 
 
 def _is_plain(metadata: dict[str, Any], raw: bytes) -> bool:
@@ -237,23 +206,3 @@ def _is_plain(metadata: dict[str, Any], raw: bytes) -> bool:
         and b"\\u0000" not in raw
         and KEPT_NAME not in metadata
     )
-
-
-def _as_object(metadata: Any) -> dict[str, Any] | None:
-    """The object that metadata is, or that its text holds; null is an empty one."""
-    if metadata is None:
-        return {}
-    if isinstance(metadata, str):
-        try:
-            metadata = from_json(metadata, allow_inf_nan=False)
-        except ValueError:
-            return None
-    return cast("dict[str, Any]", metadata) if isinstance(metadata, dict) else None
-
-
-def _is_storable(metadata: dict[str, Any]) -> bool:
-    try:
-        checked_json(metadata)
-    except ValueError:
-        return False
-    return True
