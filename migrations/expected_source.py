@@ -28,8 +28,8 @@ from app.store.urls import shown_url
 _RECORD_LIMIT_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _IDS_IN_A_QUERY = 1000
-_SIDE_BY_SIDE = re.compile(r"(?:\}\s*,|\n)\s*(?=\{\s*\")")
-_JUNK = re.compile(r"[^,\[\]{\"]*")
+_SIDE_BY_SIDE = re.compile(r"(?a)(?:\}\s*,|\n)\s*(?=\{\s*\")")
+_COMMA_OR_BRACKET = re.compile(r"[,\[\]{]")
 _TOLD_LATE = 16  # so near to the end of what was read, a fault may only be that the rest is missing
 
 
@@ -161,7 +161,7 @@ class _Array:
     def has_more(self) -> bool:
         """Go to the next element, if there is one."""
         while True:
-            self._text = self._text.lstrip(" \t\r\n,")
+            self._text = self._text.lstrip(" \t\r\n\f\v,")
             if self._text[:1] == "]" or (self._text[:1] == "[" and not self._is_open):
                 self._is_open = self._text[0] == "["
                 self._text = self._text[1:]
@@ -174,7 +174,9 @@ class _Array:
         """What stands here, and go behind it; None where it is too long."""
         is_too_long = False
         while True:
-            end = self._end()
+            end = self._side_by_side() if is_too_long else self._end()
+            if end is None and self._is_whole:
+                end = len(self._text)
             if end is not None:
                 element, self._text = self._text[:end], self._text[end:]
                 return None if is_too_long else element.encode("utf-8", "surrogateescape")
@@ -185,32 +187,23 @@ class _Array:
 
     def _end(self) -> int | None:
         """Where the element ends; None where that needs more of the text."""
+        if self._text[0] not in "{[":
+            found = _COMMA_OR_BRACKET.search(self._text)
+            return found.start() if found else None
         try:
-            _, end = self._json.raw_decode(self._text)
+            return self._json.raw_decode(self._text)[1]
         except json.JSONDecodeError as fault:
             is_at_end = fault.pos >= len(self._text) - _TOLD_LATE
             if not self._is_whole and (is_at_end or fault.msg.startswith("Unterminated")):
                 return None
-            if fault.pos == 0:
-                return self._end_of_junk(1)
-            return self._side_by_side(max(0, self._text.rfind("}", 0, fault.pos)))
         except RecursionError:
-            return self._side_by_side(0)
-        if end > len(self._text) - _TOLD_LATE and not self._is_whole:
-            return None  # a number may go on, and so may the blanks behind it
-        behind = self._text[end : end + _CHUNK_BYTES].lstrip()[:1]
-        return end if behind in {"", ",", "]", "{", "["} else self._end_of_junk(end)
+            pass
+        return self._side_by_side()
 
-    def _end_of_junk(self, start: int) -> int:
-        junk = _JUNK.match(self._text, start)
-        return junk.end() if junk else start
-
-    def _side_by_side(self, start: int) -> int | None:
-        """Where the next two elements seem to meet."""
-        found = _SIDE_BY_SIDE.search(self._text, start)
-        if found:
-            return found.start() + 1
-        return len(self._text) if self._is_whole else None
+    def _side_by_side(self) -> int | None:
+        """Where the next two objects seem to meet."""
+        found = _SIDE_BY_SIDE.search(self._text)
+        return found and found.start() + (found[0][0] == "}")
 
     def _read_on(self) -> None:
         chunk = self._source.read(_CHUNK_BYTES)

@@ -60,7 +60,7 @@ def decoded_bson(raw: bytes) -> dict[str, Any]:
         document = bson.decode(raw, _OPTIONS)  # pyright: ignore[reportUnknownMemberType] - see above
         return cast("dict[str, Any]", _from_bson(document, 1))
     except (BSONError, RecursionError) as error:
-        raise ValueError(str(error)) from error
+        raise ValueError("It is damaged, or nested too deeply.") from error
 
 
 def is_extended(value: Any) -> bool:
@@ -122,7 +122,7 @@ def _read(members: dict[str, Any]) -> Any:  # noqa: C901, PLR0912 - a table of f
 def _from_bson(value: Any, level: int) -> Any:  # noqa: C901, PLR0911, PLR0912 - a table of types
     match value:
         case dict() | list() if level > _DEPTH_LIMIT:
-            raise ValueError("It is nested too deeply.")
+            raise ValueError("It is damaged, or nested too deeply.")
         case dict():
             members = cast("dict[str, Any]", value)
             return {name: _from_bson(one, level + 1) for name, one in members.items()}

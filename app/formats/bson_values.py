@@ -46,8 +46,8 @@ def bson_document(raw: bytes) -> dict[str, Any]:
         # PyMongo's type for bytes names numpy arrays, which are not installed.
         decoded = bson.decode(raw, _CODEC)  # pyright: ignore[reportUnknownMemberType] - see above
         return cast("dict[str, Any]", _plain(decoded, _LEVELS))
-    except (BSONError, RecursionError, UnicodeError, OverflowError) as error:
-        raise ValueError(str(error)) from error
+    except (BSONError, RecursionError) as error:
+        raise ValueError("It is damaged, or nested too deeply.") from error
 
 
 def extended_value(value: Any) -> Any:
@@ -82,7 +82,7 @@ def _plain(value: Any, levels_left: int) -> Any:
     elif kind is DBRef:
         value = dict(value.as_doc())
     if levels_left == 0 and isinstance(value, dict | list):
-        raise ValueError("It is nested too deeply.")
+        raise ValueError("It is damaged, or nested too deeply.")
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         return {name: _plain(one, levels_left - 1) for name, one in members.items()}

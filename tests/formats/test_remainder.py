@@ -54,7 +54,7 @@ def test_what_stays_of_an_array_is_an_array(tmp_path: Path) -> None:
 def test_an_array_that_does_not_end_stays_without_an_end(tmp_path: Path) -> None:
     path = tmp_path / "source.json"
 
-    assert kept(path, b'[{"a": 1}, {"b": 2}, {"c": "3', 1) == b'[\n{"b": 2},\n {"c": "3'
+    assert kept(path, b'[{"a": 1}, {"b": 2}, {"c": "3', 1) == b'[\n{"b": 2},\n{"c": "3'
     assert kept(path, b'[{"a": 1}, {"b": 2},\n', 1) == b'[\n{"b": 2}'
     assert kept(path, b'[{"a": 1}, {"b": 2},\n', 1, 2) == b""
 
