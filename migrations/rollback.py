@@ -23,6 +23,7 @@ from migrations.ledger import (
     list_runs,
 )
 from migrations.report import RollbackReport, SessionState
+from migrations.spool import spool_path
 
 _TRIES = 5
 _EXAMPLE_LIMIT = 1000
@@ -108,6 +109,7 @@ async def roll_back(
     if not is_dry:
         await ledger.take(takes_over=takes_over)
         await ledger.change(state=RunState.ROLLING_BACK)
+        spool_path(ledger.run_id).unlink(missing_ok=True)
     undoing = _Undoing(store, ledger, is_dry=is_dry)
     numbers = [entry.number async for entry in ledger.batches()]
     progress.begin("undoing", len(numbers))

@@ -20,7 +20,7 @@ from migrations.job import Job
 from migrations.ledger import BatchState, RunLedger, RunState, list_runs, new_run
 from migrations.outcomes import Observer, Outcome, Tally, ignore
 from migrations.report import RunReport, record_counts, session_counts
-from migrations.spool import Spool
+from migrations.spool import Spool, Totals, spool_path
 from migrations.storing import Resumed, Storing
 from migrations.throttle import Throttle
 
@@ -62,57 +62,73 @@ async def run(
         StoreError: the store failed; what is stored is whole, and the run may go on.
         RunBusyError: another process is at work on the run.
     """
-    began_at_seconds = monotonic()
+    watch = _Watch()
     clock = clock or SystemClock()
     progress = progress or SilentProgress()
     manner = manner or Manner()
     tally = Tally(observer)
-    with closing(Spool()) as spool, seldom_collected():
-        with source:
-            fingerprint = source.fingerprint()
-            ledger = await _ledger_of(job, source, fingerprint, store, clock, manner)
-            seconds_before = ledger.record.seconds
-            tally.place = source.place
-            resumed = await _resumed(ledger, tally)
-            await read_source(job, source, spool, tally, progress, workers=manner.workers)
-        storing = Storing(job, store, ledger, tally, progress, manner.throttle, resumed)
-        progress.begin("folding", tally.read)
-        estimate = _Estimate(tally, began_at_seconds)
-        try:
-            for fault in spool.faults(after_count=resumed.place.faults):
-                await storing.take_fault(fault)
-            part_records = ledger.record.part_records
-            await _store_sessions(spool, store, storing, resumed, part_records, estimate)
-            await storing.finish()
-        except asyncio.CancelledError:
-            await storing.finish_what_has_begun()
-            await ledger.change(
-                holder=None, seconds=seconds_before + monotonic() - began_at_seconds
-            )
-            raise
-    tally.check_balance()
-    seconds = seconds_before + monotonic() - began_at_seconds
+    with source:
+        ledger = await _ledger_of(job, source, store, clock, manner)
+        watch.add(ledger.record.seconds)
+        tally.place = source.place
+        resumed = await _resumed(ledger, tally)
+        path = None if ledger.record.fingerprint is None else spool_path(ledger.run_id)
+        spool = Spool(path)
+        with closing(spool), seldom_collected():
+            totals = spool.totals
+            if totals is None:
+                await read_source(job, source, spool, tally, progress, workers=manner.workers)
+                totals = Totals(tally.read, tally.outside, source.blank_lines)
+                spool.keep(totals)
+            tally.read, tally.outside = totals.read, totals.outside
+            storing = Storing(job, store, ledger, tally, progress, manner.throttle, resumed)
+            progress.begin("folding", tally.read)
+            estimate = _Estimate(tally, watch)
+            try:
+                await _store_all(spool, store, ledger, storing, resumed, estimate)
+            except asyncio.CancelledError:
+                await storing.finish_what_has_begun()
+                await ledger.change(holder=None, seconds=watch.seconds)
+                raise
+            tally.check_balance()
+            spool.discard()
     await ledger.change(
         state=RunState.DONE,
         holder=None,
         ended_at=clock.now(),
-        seconds=seconds,
+        seconds=watch.seconds,
         estimated_seconds=estimate.seconds,
-        records_read=tally.read,
-        blank_lines=source.blank_lines,
-        outside=tally.outside,
+        records_read=totals.read,
+        blank_lines=totals.blank_lines,
+        outside=totals.outside,
     )
     return RunReport(
         run_id=ledger.run_id,
         job=job.name,
         source=source.name,
-        seconds=seconds,
+        seconds=watch.seconds,
         estimated_seconds=estimate.seconds,
-        records=record_counts(tally, source.blank_lines),
+        records=record_counts(tally, totals.blank_lines),
         sessions=session_counts(storing.counts.sessions),
         messages_added=storing.counts.messages_added,
         late=storing.counts.late,
     )
+
+
+class _Watch:
+    """How long a run has been at work, in all its processes."""
+
+    def __init__(self) -> None:
+        self._began_at_seconds = monotonic()
+
+    def add(self, seconds: float) -> None:
+        """Count what earlier processes took."""
+        self._began_at_seconds -= seconds
+
+    @property
+    def seconds(self) -> float:
+        """So far."""
+        return monotonic() - self._began_at_seconds
 
 
 class _Estimate:
@@ -120,11 +136,11 @@ class _Estimate:
 
     _SAMPLE_RECORDS = 10_000
 
-    def __init__(self, tally: Tally, began_at_seconds: float) -> None:
+    def __init__(self, tally: Tally, watch: _Watch) -> None:
         self.seconds: float | None = None
         self._tally = tally
-        self._began_at_seconds = began_at_seconds
-        self._folding_since_seconds = monotonic()
+        self._watch = watch
+        self._seconds_before = watch.seconds
         self._done_before = self._done()
 
     def _done(self) -> int:
@@ -134,26 +150,27 @@ class _Estimate:
         """Make it as soon as enough is stored to tell by."""
         done = self._done() - self._done_before
         if self.seconds is None and done >= self._SAMPLE_RECORDS:
-            now = monotonic()
             left = self._tally.read - self._done()
-            per_record = (now - self._folding_since_seconds) / done
-            self.seconds = now - self._began_at_seconds + left * per_record
+            per_record = (self._watch.seconds - self._seconds_before) / done
+            self.seconds = self._watch.seconds + left * per_record
 
 
-async def _store_sessions(
+async def _store_all(
     spool: Spool,
     store: SessionStore,
+    ledger: RunLedger,
     storing: Storing,
     resumed: Resumed,
-    part_records: int,
     estimate: _Estimate,
 ) -> None:
     """Bring every session that is not stored yet; of the last one, the parts that are not."""
+    for fault in spool.faults(after_count=resumed.place.faults):
+        await storing.take_fault(fault)
     sessions = folded_sessions(
         spool,
         message_limit_bytes=store.limits.message_bytes,
         header_limit_bytes=store.limits.header_bytes,
-        part_records=part_records,
+        part_records=ledger.record.part_records,
     )
     is_dealt_with = max(0, resumed.place.sessions - 1)
     for index, (key, parts) in enumerate(islice(sessions, is_dealt_with, None), is_dealt_with):
@@ -163,18 +180,19 @@ async def _store_sessions(
                 await storing.take(key, part, number, is_later=is_later)
             is_later = is_later or not part.is_empty
         estimate.look()
+    await storing.finish()
 
 
 async def _ledger_of(
     job: Job,
     source: Source,
-    fingerprint: str | None,
     store: SessionStore,
     clock: Clock,
     manner: Manner,
 ) -> RunLedger:
     """The ledger of the newest run that is the same and did not end, or a new one."""
     options = options_of(job)
+    fingerprint = source.fingerprint()
     for ledger in reversed(await list_runs(store)):
         record = ledger.record
         if (record.job, record.source, record.options) != (job.name, source.name, options):

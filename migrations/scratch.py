@@ -1,10 +1,15 @@
 """Scratch: a private temporary SQLite file, so that memory stays the same for sources of any size.
 
-The file vanishes with its connection: a killed process leaves nothing behind. It lies where
-temporary files do (`TMPDIR`).
+By default it vanishes with its connection: a killed process leaves nothing behind. It lies where
+temporary files do (`TMPDIR`). One that has a name is kept once it is said to be whole, so that
+another process can read what this one has written.
 """
 
+import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any, cast
 
 import apsw
@@ -18,9 +23,18 @@ _CACHE_KIBIBYTES = 8 * 1024
 class Scratch:
     """A database of our own that nobody else sees."""
 
-    def __init__(self, tables: str) -> None:
+    def __init__(self, tables: str, path: Path | None = None) -> None:
+        # What another version of us or of Python has written, this one might misread.
+        layout = f"{version('chatfold')} {sys.version} {tables}"
+        self._mark = zlib.crc32(layout.encode()) >> 1 or 1
         # The empty name lets SQLite choose the file, and write to it what its cache cannot hold.
-        self._connection: Any = apsw.Connection("")
+        self._connection: Any = apsw.Connection("" if path is None else str(path))
+        self.is_whole = self._connection.pragma("user_version") == self._mark
+        if path is not None and not self.is_whole:
+            self._connection.close()
+            path.unlink()
+            path.touch(mode=0o600)
+            self._connection = apsw.Connection(str(path))
         for name, value in (
             ("journal_mode", "off"),
             ("synchronous", "off"),
@@ -28,7 +42,14 @@ class Scratch:
             ("cache_size", -_CACHE_KIBIBYTES),
         ):
             self._connection.pragma(name, value)
-        self.execute(tables)
+        if not self.is_whole:
+            self.execute(tables)
+
+    def keep(self) -> None:
+        """Say that it is whole, once everything is on the disk."""
+        self._connection.pragma("synchronous", "full")
+        self._connection.pragma("user_version", self._mark)
+        self.is_whole = True
 
     def close(self) -> None:
         """Remove everything."""

@@ -5,16 +5,21 @@ most are, costs a row per session, and one that is shuffled costs at worst a row
 """
 
 import marshal
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
+from getpass import getuser
 from itertools import chain, groupby
 from operator import itemgetter
+from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple, TypeVar, cast
 
 from app.domain.folding import Finding, Reason, SourceMessage, SourceRecord
 from app.domain.identity import SessionKey
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceSession
+from app.errors import MigrationError
 from migrations.batches import Batch, ToldSession, batched_messages
 from migrations.scratch import Scratch
 
@@ -46,6 +51,11 @@ CREATE TABLE fault (                    -- records that belong to no session, or
     detail TEXT,
     session_id TEXT,
     message_id TEXT
+) STRICT;
+CREATE TABLE total (                    -- once the source has been read to its end
+    read INTEGER NOT NULL,
+    outside INTEGER NOT NULL,
+    blank_lines INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE owner (
     session_id TEXT PRIMARY KEY,
@@ -110,6 +120,15 @@ class SpooledFault(NamedTuple):
     message_id: str | None = None
 
 
+class Totals(NamedTuple):
+    """How many records a source has."""
+
+    read: int
+    outside: int
+    """Of sessions that were not asked for; not among those read."""
+    blank_lines: int
+
+
 class OwnerlessRecord(NamedTuple):
     """A record that belongs to a session, but to none of its users for sure."""
 
@@ -136,7 +155,11 @@ class Spool:
     """Takes records in any order and gives them back by session."""
 
     def __init__(
-        self, *, buffer_records: int = _BUFFER_RECORDS, part_records: int = PART_RECORDS
+        self,
+        path: Path | None = None,
+        *,
+        buffer_records: int = _BUFFER_RECORDS,
+        part_records: int = PART_RECORDS,
     ) -> None:
         self._buffer_limit_records = buffer_records
         self._part_limit_records = part_records
@@ -144,12 +167,31 @@ class Spool:
         self._buffered_records = 0
         self._buffered_bytes = 0
         self._has_ownerless = False
-        self._has_told = False
-        self._scratch = Scratch(_TABLES)
+        self._scratch = Scratch(_TABLES, path)
+        self._has_told = self._scratch.is_whole
+        self._path = path
+        self.totals: Totals | None = None
+        """Of the source, once it has been read to its end."""
+        if self._scratch.is_whole:
+            (row,) = self._scratch.execute("SELECT read, outside, blank_lines FROM total")
+            self.totals = Totals(*row)
 
     def close(self) -> None:
-        """Remove everything."""
+        """Let go of everything; what has a path and is whole stays for the next process."""
         self._scratch.close()
+        if self._path is not None and not self._scratch.is_whole:
+            self._path.unlink()
+
+    def keep(self, totals: Totals) -> None:
+        """Note that all of the source is here, and let another process go on from that."""
+        self.totals = totals
+        if self._path is not None:
+            self._scratch.insert("INSERT INTO total VALUES (?, ?, ?)", [totals])
+            self._scratch.keep()
+
+    def discard(self) -> None:
+        """Keep nothing: nobody will go on."""
+        self._scratch.is_whole = False
 
     def add(self, batch: Batch) -> None:
         """Take some records."""
@@ -301,6 +343,19 @@ class Spool:
         self._buffer = {}
         self._buffered_records = 0
         self._buffered_bytes = 0
+
+
+def spool_path(run_id: str) -> Path:
+    """Where the records of a run wait for a process that goes on with it.
+
+    Raises:
+        MigrationError: the folder there is somebody else's.
+    """
+    folder = Path(gettempdir()) / f"chatfold-{getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_mode & 0o077 or not os.access(folder, os.W_OK):
+        raise MigrationError(f"{folder} must be a folder that nobody else can look into.")
+    return folder / f"{run_id}.spool"
 
 
 def _sorted_on_disk(

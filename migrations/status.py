@@ -85,7 +85,7 @@ async def run_status(ledger: RunLedger) -> RunStatus:
         state=record.state,
         is_interrupted=is_at_work and not is_under_way,
         began_at=instant_text(record.began_at),
-        ended_at=record.ended_at and instant_text(record.ended_at),
+        ended_at=None if record.ended_at is None else instant_text(record.ended_at),
         seconds=record.seconds,
         records_read=record.records_read,
         folded=counts.folded,
@@ -93,7 +93,7 @@ async def run_status(ledger: RunLedger) -> RunStatus:
         rejected=sum(counts.reasons.values()) - skipped,
         late=counts.late,
         sessions=sum(counts.sessions.values()),
-        verified_at=record.verified_at and instant_text(record.verified_at),
+        verified_at=None if record.verified_at is None else instant_text(record.verified_at),
         next_step=_next_step(ledger, is_under_way=is_under_way),
     )
 
