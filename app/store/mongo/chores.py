@@ -93,10 +93,13 @@ class Chores:
         head: Document,
         condition: Document | None = None,
         successor: Document | None = None,
+        *,
+        is_still_read: bool = False,
     ) -> list[Document] | None:
         """Remove a head, or put another document in its place, and then its segments.
 
         Only those that it stands on: an image may just be bringing others of the same generation.
+        At once, or when nobody can be reading them any more where what they hold `is_still_read`.
         Returns them, with the places of their past texts; None where the head has changed.
 
         Raises:
@@ -124,10 +127,10 @@ class Chores:
         else:
             is_removed = (await self._sessions.replace_one(condition, successor)).matched_count > 0
         if note is not None:
-            if is_removed:
-                ids = [segment["_id"] for segment in segments]
+            ids = [segment["_id"] for segment in segments if is_removed]
+            if ids and not is_still_read:
                 await self._segments.delete_many({"user_id": user_id, "_id": {"$in": ids}})
-            await self.done(note)
+            await self.done(note, replaced=ids if is_still_read else ())
         return segments if is_removed else None
 
     async def note_fold(self, heads: Iterable[Head], user_mark: Callable[[str], str]) -> Document:

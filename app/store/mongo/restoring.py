@@ -64,9 +64,15 @@ class Restorer:
                 return broken is not None and await self._was_ours(
                     key, version, successor, head, broken
                 )
-            revision = {"revision": version.revision}
             try:
-                if await self._chores.remove(key.user_id, head, revision, successor) is not None:
+                removed = await self._chores.remove(
+                    key.user_id,
+                    head,
+                    {"revision": version.revision},
+                    successor,
+                    is_still_read=successor is not None,
+                )
+                if removed is not None:
                     return True
             except MAYBE_WRITTEN as error:
                 broken = error
