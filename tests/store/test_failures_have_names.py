@@ -9,6 +9,8 @@ from typing import Any
 import apsw
 import pytest
 
+from app.domain.identity import Version
+from app.domain.ledger import LedgerEntry
 from app.errors import (
     AppError,
     CorruptDocumentError,
@@ -47,6 +49,23 @@ async def test_a_full_disk_is_named_and_stores_nothing(store: SQLiteStore) -> No
     assert (await store.read(KEY)).messages() == ()
     await store.append(KEY, [make_message("kept")], at=START)
     assert [message.id for message in (await store.read(KEY)).messages()] == ["kept"]
+
+
+async def test_a_full_disk_takes_nothing_back_and_notes_nothing(store: SQLiteStore) -> None:
+    session = make_new_session(messages=make_messages(3))
+    await store.insert(session)
+    entry = LedgerEntry("run", 0, 1, b"{}", {ADA: b"of ada"})
+
+    with full_disk():
+        with pytest.raises(StoreFullError):
+            await store.take_back(KEY, Version(session.generation, 1))
+        with pytest.raises(StoreFullError):
+            await store.put_ledger_entry(entry)
+
+    assert len((await store.read(KEY)).messages()) == 3
+    assert await store.list_ledger_runs() == []
+    assert await store.take_back(KEY, Version(session.generation, 1))
+    assert await store.put_ledger_entry(entry)
 
 
 async def test_a_lock_held_elsewhere_is_named_in_time(path: Path) -> None:
