@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -74,9 +75,10 @@ class SourceSample:
             for batch in chunk.decoded.batches
             for position in batch.first_positions
         )
-        raw_records = {position: raw for position, raw, _ in chunk.raw_records}
+        positions = [one.position for one in chunk.raw_records]
         for position, session_id in placed:
-            raw = raw_records[position] or b""
+            # A record may be a part of a raw one, and comes behind that one's position then.
+            raw = chunk.raw_records[bisect_right(positions, position) - 1].raw or b""
             if session_id in self.records:
                 if len(self.records[session_id]) < _SAMPLE_RECORDS:
                     self.records[session_id].append(raw)

@@ -27,6 +27,7 @@ TIMED_MESSAGES = 2000
 """How many messages are stored in a scratch store to see how long it takes."""
 
 _SHOWN_CHARACTERS = 300
+_SHOWN_BYTES = 4 * (_SHOWN_CHARACTERS + 1)
 _SHOWN_MESSAGES = 2
 
 
@@ -134,7 +135,7 @@ class _Planning:
             self._timed_messages += len(part.messages)
         if is_sample:
             records = self._sample.records.pop(key.session_id)
-            before = [_shown(raw.decode()) for raw in records]
+            before = [_shown(raw[:_SHOWN_BYTES].decode(errors="replace")) for raw in records]
             self.samples.append(Sample(before, _shown_session(session)))
 
 

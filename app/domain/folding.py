@@ -42,6 +42,8 @@ class Reason(StrEnum):
     INVALID_CREATED_AT = "invalid_created_at"
     INVALID_ID = "invalid_id"
     INVALID_CONTENT = "invalid_content"
+    DAMAGED_BYTES = "damaged_bytes"
+    """Bytes of a file from which no whole record could be taken."""
     MESSAGE_TOO_LARGE = "message_too_large"
     SESSION_TOO_LARGE = "session_too_large"
     """What the source says of the session itself has more bytes than a header may."""
@@ -80,6 +82,8 @@ class Finding(IntFlag):
     """JSON that no store can keep (too deep, not finite) is in the metadata as text."""
     CONTENT_PARTS = 128
     """The content was a list of parts; their texts are the content, the list is in the metadata."""
+    DATE_INFERRED = 256
+    """A message of an array has no date; it has that of the message before, or of the session."""
 
     @property
     def code(self) -> str:

@@ -1,0 +1,25 @@
+"""Nested places: positions of messages within documents that hold whole sessions."""
+
+from collections.abc import Callable, Iterator
+
+from app.formats.port import RawRecord
+
+# No document of 64 MiB has so many messages; and so many documents keep positions that JSON readers
+# with doubles still tell apart.
+_MESSAGES = 2**26
+
+
+def with_room(raw_records: Iterator[RawRecord]) -> Iterator[RawRecord]:
+    """The records, with room between their positions for those of their messages.
+
+    The session itself has the position of its record; its messages have the ones that follow.
+    """
+    for record in raw_records:
+        yield record._replace(position=record.position * _MESSAGES)
+
+
+def nested_place(position: int, outer_place: Callable[[int], str]) -> str:
+    """Where a record is, in people's words: `document 3, message 5`."""
+    outer, message = divmod(position, _MESSAGES)
+    place = outer_place(outer)
+    return f"{place}, message {message}" if message else place
