@@ -1,0 +1,237 @@
+"""Finish: what was folded and verified leaves its source; a rollback gives it back.
+
+Before anything of the source is touched, the ledger says what is about to be done and where the
+backup is. Who was killed then goes on by the same command.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+
+from app.clock import Clock, SystemClock
+from app.domain.source_options import SourceOptions
+from app.errors import RunStateError
+from app.formats.file_source import STANDARD_INPUT, FileSource
+from app.progress import Progress, SilentProgress
+from migrations.durable_files import Steps
+from migrations.finish_record import FinishManner, FinishRecord, FinishStage
+from migrations.finished_files import FinishedFile
+from migrations.job import Job
+from migrations.ledger import RunLedger, RunRecord, RunState
+from migrations.removable import removable_records
+from migrations.restored_files import is_file_done, restore_file
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReport:
+    """What a finish did with a source, or would do."""
+
+    run_id: str
+    job: str
+    source: str
+    manner: str
+    """Of `FinishManner`."""
+    seconds: float
+    is_dry: bool
+    records_removed: int
+    """As the source counts them: one may hold several messages."""
+    records_left: int
+    aside: str | None
+    """Where the source is now, or the note beside it."""
+    backup: str | None
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether someone should look: never; what stays was told by the run."""
+        return False
+
+    def to_text(self) -> str:
+        """For people."""
+        told = "dry finish" if self.is_dry else "finish"
+        return "\n".join(
+            [
+                f"{told} of {self.job} run {self.run_id} of {self.source}: {self.seconds:.1f} s",
+                *self._lines(),
+                f"backup: {self.backup or 'none'}",
+                "",
+            ]
+        )
+
+    def _lines(self) -> list[str]:
+        folded, left = f"{self.records_removed:,}", f"{self.records_left:,}"
+        if self.manner == FinishManner.REMOVE:
+            return [f"records removed from the source: {folded}; left in it: {left}"]
+        what = "renamed to" if self.manner == FinishManner.RENAME else "marked by"
+        return [
+            f"records that are folded: {folded}; others: {left}",
+            f"{what}: {self.aside}",
+        ]
+
+
+async def finish(
+    ledger: RunLedger,
+    job: Job,
+    location: str,
+    manner: FinishManner = FinishManner.RENAME,
+    *,
+    backup_folder: Path | None = None,
+    is_dry: bool = False,
+    takes_over: bool = False,
+    clock: Clock | None = None,
+    progress: Progress | None = None,
+) -> FinishReport:
+    """Take from the source what a verified run has folded, each record looked at once more.
+
+    A finish that was cut short goes on. Without a folder there is no backup, and, where records
+    were removed, no way back.
+
+    Raises:
+        RunStateError: the run is not that far, or the source is not what was verified.
+        RunBusyError: another process is at work on the run.
+        SourceError: the source cannot be read; nothing of it was touched.
+        MigrationError: the file system refuses something.
+    """
+    began_at_seconds = monotonic()
+    _check_state(ledger.record, job)
+    if not is_dry:
+        await ledger.take(takes_over=takes_over)
+    record = _done_before(ledger)
+    if record is None:
+        record = await _finished(
+            ledger,
+            job.told(SourceOptions(**ledger.record.options)),
+            location,
+            manner,
+            backup_folder,
+            clock or SystemClock(),
+            progress or SilentProgress(),
+            is_dry=is_dry,
+        )
+    if not is_dry:
+        done = record.model_copy(update={"stage": FinishStage.DONE})
+        await ledger.change(
+            state=RunState.FINISHED, holder=None, finish=done.model_dump(mode="json")
+        )
+    return FinishReport(
+        run_id=ledger.run_id,
+        job=job.name,
+        source=ledger.record.source,
+        manner=record.manner,
+        seconds=monotonic() - began_at_seconds,
+        is_dry=is_dry,
+        records_removed=record.records_removed,
+        records_left=record.records_left,
+        aside=record.aside,
+        backup=record.backup,
+    )
+
+
+async def restore_source(ledger: RunLedger, *, is_dry: bool = False) -> bool:
+    """Give a finished run its source back; says whether there was anything to give back.
+
+    To be called before anything else is undone, since it may be impossible. May be repeated.
+
+    Raises:
+        RunStateError: there is no backup, or something else is in the source's place.
+        MigrationError: the file system refuses something.
+    """
+    if ledger.record.finish is None:
+        return False
+    record = FinishRecord.model_validate(ledger.record.finish)
+    if record.stage is FinishStage.RESTORED:
+        return False
+    if record.file is not None:
+        restore_file(record, record.file, ledger.run_id, is_dry=is_dry)
+    if not is_dry:
+        restored = record.model_copy(update={"stage": FinishStage.RESTORED})
+        await ledger.change(finish=restored.model_dump(mode="json"))
+    return True
+
+
+def _check_state(record: RunRecord, job: Job) -> None:
+    run = f"Run {record.run_id}"
+    if record.job != job.name:
+        raise RunStateError(f"{run} is one of {record.job}, not of {job.name}.")
+    if record.state is RunState.RUNNING:
+        raise RunStateError(f"{run} is not at its end; run it again, then verify it.")
+    if record.state is RunState.FINISHED:
+        raise RunStateError(f"{run} is finished already.")
+    if record.state is RunState.ROLLING_BACK:
+        raise RunStateError(f"{run} is being rolled back.")
+    if record.state is RunState.ROLLED_BACK:
+        raise RunStateError(f"{run} is rolled back: the store has nothing of it.")
+    if record.verified_at is None or record.verified_fingerprint is None:
+        raise RunStateError(f"No verify of run {record.run_id} has passed; verify it first.")
+
+
+def _done_before(ledger: RunLedger) -> FinishRecord | None:
+    """What a finish that was killed has done, if it got so far that only the ledger lacks it."""
+    if ledger.record.finish is None:
+        return None
+    record = FinishRecord.model_validate(ledger.record.finish)
+    if record.stage is not FinishStage.READY or record.file is None:
+        return None
+    return record if is_file_done(record, record.file, ledger.run_id) else None
+
+
+async def _finished(
+    ledger: RunLedger,
+    job: Job,
+    location: str,
+    manner: FinishManner,
+    backup_folder: Path | None,
+    clock: Clock,
+    progress: Progress,
+    *,
+    is_dry: bool,
+) -> FinishRecord:
+    source = job.open(location)
+    if not isinstance(source, FileSource) or source.path == STANDARD_INPUT:
+        raise RunStateError(f"{source.name} is nothing that can be finished.")
+    with source:
+        if source.fingerprint() != ledger.record.verified_fingerprint:
+            raise RunStateError(
+                f"{source.name} has changed since run {ledger.run_id} was verified;"
+                " run it again, then verify it."
+            )
+        size_bytes = source.size_bytes
+    removable = await removable_records(ledger)
+    finished = FinishedFile(source, ledger.run_id)
+    progress.begin("finishing", None if size_bytes is None else 2 * size_bytes)
+    steps = finished.prepare(job.format, removable, manner, backup_folder, is_dry=is_dry)
+    await _each(steps, progress)
+    record = FinishRecord(
+        manner=manner,
+        stage=FinishStage.READY,
+        at=clock.now(),
+        location=finished.location,
+        records_removed=finished.records_removed,
+        records_left=finished.records_left,
+        backup=None if finished.backup is None else str(finished.backup),
+        aside=None if manner is FinishManner.REMOVE else str(finished.aside),
+        file=finished.original,
+    )
+    if not is_dry:
+        await ledger.change(finish=record.model_dump(mode="json"))
+        finished.act(record)
+    return record
+
+
+async def _each(steps: Steps[T], progress: Progress) -> T:
+    """Take the steps one by one, so that an interruption can come between them."""
+    done = 0
+    try:
+        while True:
+            try:
+                done += next(steps)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            progress.advance(done, 0)
+            await asyncio.sleep(0)
+    finally:
+        steps.close()

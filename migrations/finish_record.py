@@ -1,0 +1,62 @@
+"""FinishRecord: what the ledger says of the end of a source: what it was, and what became of it."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from app.domain.instants import Instant
+
+
+class FinishManner(StrEnum):
+    """What becomes of a source once its records are sessions."""
+
+    RENAME = "rename"
+    """It gets another name beside the old one, whole."""
+    REMOVE = "remove"
+    """What was folded leaves it; rejected records and the like stay in it."""
+    MARK = "mark"
+    """It stays as it is; a note beside it says that it was folded."""
+
+
+class FinishStage(StrEnum):
+    """How far a finish is."""
+
+    READY = "ready"
+    """The backup is kept and proven; the source may have been changed or not."""
+    DONE = "done"
+    RESTORED = "restored"
+    """The source is again what it was before."""
+
+
+class OriginalFile(BaseModel):
+    """A file as it was."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sha256: str
+    size_bytes: int
+    modified_nanoseconds: int
+    mode: int
+    left_sha256: str | None = None
+    """Of what stays in its place; None where nothing does."""
+
+
+class FinishRecord(BaseModel):
+    """Written before anything of the source is touched, so that whoever comes next can go on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    manner: FinishManner
+    stage: FinishStage
+    at: Instant
+    location: str
+    """As it may be shown; of a file, its whole path."""
+    records_removed: int
+    """From the place where they were; of the source's records, which may hold several messages."""
+    records_left: int
+    backup: str | None = None
+    """The file that has the source as it was, gzipped."""
+    aside: str | None = None
+    """Where the source is now, or the note that was put beside it."""
+    file: OriginalFile | None = None
+    """Where the source is a file."""
