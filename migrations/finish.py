@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.clock import Clock, SystemClock
 from app.domain.source_options import SourceOptions
@@ -21,7 +21,7 @@ from migrations.finished_files import FinishedFile
 from migrations.job import Job
 from migrations.ledger import RunLedger, RunRecord, RunState
 from migrations.removable import removable_records
-from migrations.restored_files import is_file_done, restore_file
+from migrations.restored_files import is_file_done, restore_file, tidy
 
 T = TypeVar("T")
 
@@ -113,9 +113,7 @@ async def finish(
         )
     if not is_dry:
         done = record.model_copy(update={"stage": FinishStage.DONE})
-        await ledger.change(
-            state=RunState.FINISHED, holder=None, finish=done.model_dump(mode="json")
-        )
+        await _note(ledger, done, state=RunState.FINISHED, holder=None)
     return FinishReport(
         run_id=ledger.run_id,
         job=job.name,
@@ -147,9 +145,9 @@ async def restore_source(ledger: RunLedger, *, is_dry: bool = False) -> bool:
     if record.file is not None:
         restore_file(record, record.file, ledger.run_id, is_dry=is_dry)
     if not is_dry:
-        restored = record.model_copy(update={"stage": FinishStage.RESTORED})
-        await ledger.change(finish=restored.model_dump(mode="json"))
-    return True
+        tidy(record, ledger.run_id)
+        await _note(ledger, record.model_copy(update={"stage": FinishStage.RESTORED}))
+    return record.stage is not FinishStage.BEGUN
 
 
 def _check_state(record: RunRecord, job: Job) -> None:
@@ -201,24 +199,32 @@ async def _finished(
         size_bytes = source.size_bytes
     removable = await removable_records(ledger)
     finished = FinishedFile(source, ledger.run_id)
+    record = FinishRecord(
+        manner=manner, stage=FinishStage.BEGUN, at=clock.now(), location=finished.location
+    )
+    if not is_dry:
+        await _note(ledger, record)
     progress.begin("finishing", None if size_bytes is None else 2 * size_bytes)
     steps = finished.prepare(job.format, removable, manner, backup_folder, is_dry=is_dry)
     await _each(steps, progress)
-    record = FinishRecord(
-        manner=manner,
-        stage=FinishStage.READY,
-        at=clock.now(),
-        location=finished.location,
-        records_removed=finished.records_removed,
-        records_left=finished.records_left,
-        backup=None if finished.backup is None else str(finished.backup),
-        aside=None if manner is FinishManner.REMOVE else str(finished.aside),
-        file=finished.original,
+    record = record.model_copy(
+        update={
+            "stage": FinishStage.READY,
+            "records_removed": finished.records_removed,
+            "records_left": finished.records_left,
+            "backup": None if finished.backup is None else str(finished.backup),
+            "aside": None if manner is FinishManner.REMOVE else str(finished.aside),
+            "file": finished.original,
+        }
     )
     if not is_dry:
-        await ledger.change(finish=record.model_dump(mode="json"))
+        await _note(ledger, record)
         finished.act(record)
     return record
+
+
+async def _note(ledger: RunLedger, record: FinishRecord, **members: Any) -> None:
+    await ledger.change(finish=record.model_dump(mode="json"), **members)
 
 
 async def _each(steps: Steps[T], progress: Progress) -> T:

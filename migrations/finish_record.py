@@ -21,6 +21,8 @@ class FinishManner(StrEnum):
 class FinishStage(StrEnum):
     """How far a finish is."""
 
+    BEGUN = "begun"
+    """Nothing of the source was touched; beside it may lie what will take its place."""
     READY = "ready"
     """The backup is kept and proven; the source may have been changed or not."""
     DONE = "done"
@@ -51,12 +53,12 @@ class FinishRecord(BaseModel):
     at: Instant
     location: str
     """As it may be shown; of a file, its whole path."""
-    records_removed: int
+    records_removed: int = 0
     """From the place where they were; of the source's records, which may hold several messages."""
-    records_left: int
+    records_left: int = 0
     backup: str | None = None
     """The file that has the source as it was, gzipped."""
     aside: str | None = None
     """Where the source is now, or the note that was put beside it."""
     file: OriginalFile | None = None
-    """Where the source is a file."""
+    """Where the source is a file, once it is ready."""

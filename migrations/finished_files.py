@@ -153,10 +153,9 @@ class FinishedFile:
             "records_not_folded": record.records_left,
             "note": _NOTE,
         }
-        partial = self._path.with_name(f".{self.aside.name}.partial")
-        with written_beside(partial) as file:
+        with written_beside(left_of(self._path, self._run_id)) as file:
             file.write(json.dumps(note, indent=1).encode() + b"\n")
-        moved(partial, self.aside)
+        moved(left_of(self._path, self._run_id), self.aside)
 
 
 def aside_of(path: Path, run_id: str) -> Path:
@@ -165,7 +164,7 @@ def aside_of(path: Path, run_id: str) -> Path:
 
 
 def left_of(path: Path, run_id: str) -> Path:
-    """Where what stays of a file waits until it takes its place."""
+    """Where what will stay of a file, or beside it, waits until it takes its place."""
     return path.with_name(f".{path.name}.left_{run_id}")
 
 

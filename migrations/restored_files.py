@@ -34,7 +34,7 @@ def restore_file(
         MigrationError: the file system refuses something.
     """
     path = Path(record.location)
-    aside, left = aside_of(path, run_id), left_of(path, run_id)
+    aside = aside_of(path, run_id)
     with errors_named(path):
         if not _is(path, original.sha256):
             if path.exists() and not _is(path, original.left_sha256):
@@ -46,10 +46,16 @@ def restore_file(
         if is_dry:
             return
         os.utime(path, ns=(path.stat().st_atime_ns, original.modified_nanoseconds))
-        left.unlink(missing_ok=True)
         if record.manner is FinishManner.MARK:
             aside.unlink(missing_ok=True)
-        sync_folder(path.parent)
+            sync_folder(path.parent)
+
+
+def tidy(record: FinishRecord, run_id: str) -> None:
+    """Remove what a finish may have written beside the file and not put in its place."""
+    path = Path(record.location)
+    with errors_named(path):
+        left_of(path, run_id).unlink(missing_ok=True)
 
 
 def _bring_back(
