@@ -24,6 +24,7 @@ from app.store.factory import open_store, sqlite_path
 from app.store.port import SessionStore
 from migrations.outcomes import Observer, Outcome, ignore
 from migrations.report import Report, to_json
+from migrations.space import ScratchStore
 
 FINDINGS = 1
 USAGE = 2
@@ -103,11 +104,11 @@ async def reading(url: str) -> AsyncGenerator[SessionStore]:
 
 
 @asynccontextmanager
-async def thrown_away() -> AsyncGenerator[SessionStore]:
-    """A store like the default one, to see how fast this machine stores."""
+async def thrown_away() -> AsyncGenerator[ScratchStore]:
+    """A store like the default one, to see how fast this machine stores, and how much."""
     with TemporaryDirectory(prefix="chatfold-plan-") as folder:
         async with opened("sqlite:///" + quote(f"{folder}/sample.db")) as store:
-            yield store
+            yield ScratchStore(store, Path(folder))
 
 
 @contextmanager

@@ -35,6 +35,7 @@ from migrations.source_arguments import (
     UserOption,
     source_options,
 )
+from migrations.space import free_bytes_at
 from migrations.throttle import Throttle
 
 MaxRateOption = Annotated[
@@ -101,6 +102,7 @@ def commands_of(job: Job) -> typer.Typer:
                         told_job.open(source),
                         target,
                         scratch,
+                        free_bytes=free_bytes_at(store_url(store)),
                         progress=told,
                         observer=observer,
                     )

@@ -20,6 +20,7 @@ from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
 from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
+from migrations.space import ScratchStore
 from migrations.spool import Spool
 from migrations.targets import look_at_target
 
@@ -35,12 +36,13 @@ async def plan(
     job: Job,
     source: Source,
     store: SessionStore,
-    scratch: SessionStore,
+    scratch: ScratchStore,
     *,
+    free_bytes: int | None = None,
     progress: Progress | None = None,
     observer: Observer = ignore,
 ) -> PlanReport:
-    """Say what a run would do. `scratch` is a store like the real one, that is thrown away after.
+    """Say what a run would do; `free_bytes` is what there is for the store, where that is known.
 
     A message whose id the store's session has already counts as folded, whatever it says: only an
     append compares contents.
@@ -72,7 +74,7 @@ async def plan(
             progress.advance(done, done)
     tally.check_balance()
     read_and_fold_seconds = monotonic() - began_at_seconds
-    store_seconds = await _seconds_to_store(scratch, planning.timed, planning.messages_to_add)
+    store_seconds, needed_bytes = await _cost(scratch, planning.timed, planning.messages_to_add)
     return PlanReport(
         job=job.name,
         source=source.name,
@@ -81,6 +83,8 @@ async def plan(
         messages_to_add=planning.messages_to_add,
         samples=planning.samples,
         estimated_run_seconds=read_and_fold_seconds + store_seconds,
+        needed_bytes=needed_bytes,
+        free_bytes=free_bytes,
     )
 
 
@@ -139,15 +143,18 @@ class _Planning:
             self.samples.append(Sample(before, _shown_session(session)))
 
 
-async def _seconds_to_store(
-    scratch: SessionStore, timed: list[NewSession], message_count: int
-) -> float:
+async def _cost(
+    scratch: ScratchStore, timed: list[NewSession], message_count: int
+) -> tuple[float, int]:
+    """About how many seconds and bytes it takes to store so many messages, told by a few."""
     if not timed:
-        return 0.0
+        return 0.0, 0
+    empty_bytes = scratch.size_bytes()
     began_at_seconds = monotonic()
-    await scratch.insert_absent(timed)
+    await scratch.store.insert_absent(timed)
     seconds = monotonic() - began_at_seconds
-    return seconds * message_count / max(1, sum(len(session.messages) for session in timed))
+    ratio = message_count / max(1, sum(len(session.messages) for session in timed))
+    return seconds * ratio, round((scratch.size_bytes() - empty_bytes) * ratio)
 
 
 def _shown_session(session: NewSession) -> dict[str, Any]:

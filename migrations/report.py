@@ -107,11 +107,20 @@ class PlanReport:
     messages_to_add: int
     samples: Sequence[Sample]
     estimated_run_seconds: float
+    needed_bytes: int
+    """About what the store will grow by, told by some of the sessions."""
+    free_bytes: int | None
+    """What is free where the store is; None where that is not known."""
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether the disk of the store may be full before the end."""
+        return self.free_bytes is not None and self.needed_bytes > self.free_bytes
 
     @property
     def has_findings(self) -> bool:
-        """Whether someone should look before a run: a record would be rejected."""
-        return self.records.rejected > 0
+        """Whether someone should look before a run: a record would be rejected, or space lacks."""
+        return self.records.rejected > 0 or self.is_too_large
 
     def to_text(self) -> str:
         """For people."""
@@ -121,13 +130,18 @@ class PlanReport:
             "sessions: " + _listed(self.sessions),
             f"messages to add: {self.messages_to_add:,}",
             f"a run will take about {self.estimated_run_seconds:.1f} s",
+            self._told_of_space(),
         ]
         for sample in self.samples:
-            lines.append("sample, before:")
-            lines.extend(f"    {record}" for record in sample.before)
-            lines.append("sample, after:")
-            lines.append(f"    {json.dumps(sample.after, ensure_ascii=False)}")
+            lines.extend(_diff_lines(sample))
         return _joined(lines)
+
+    def _told_of_space(self) -> str:
+        grows = f"the store will grow by about {_in_mebibytes(self.needed_bytes)}"
+        if self.free_bytes is None:
+            return f"{grows}; how much is free there is not known"
+        lacks = ", WHICH IS NOT ENOUGH" if self.is_too_large else ""
+        return f"{grows}; {_in_mebibytes(self.free_bytes)} are free there{lacks}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +235,24 @@ def _record_lines(records: RecordCounts) -> Iterator[str]:
     for code, count in records.findings.items():
         yield f"folded, {code}: {count:,}"
         yield from _example_lines(records.examples.get(code, ()), count)
+
+
+def _in_mebibytes(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:,.1f} MiB"
+
+
+def _diff_lines(sample: Sample) -> Iterator[str]:
+    """What becomes of the first records of a session, like a diff."""
+    after = sample.after
+    yield f"sample: session {after['id']!r} of {after['user_id']!r}"
+    for record in sample.before:
+        yield f"  - {record}"
+    count = after["message_count"]
+    yield f"  + {count:,} messages, {after['created_at']} to {after['updated_at']}"
+    for seq, message in enumerate(after["messages"]):
+        said = json.dumps(message["content"], ensure_ascii=False)
+        named = f"{message['created_at']} {message['message_type']} {message['id']!r}"
+        yield f"  +   {seq}: {named}: {said}"
 
 
 def _example_lines(examples: Sequence[Outcome], count: int) -> Iterator[str]:

@@ -6,9 +6,11 @@ from typing import Any
 from app.domain.identity import SessionKey
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
+from app.store.sqlite.store import SQLiteStore
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.plan import plan
 from migrations.report import PlanReport
+from migrations.space import ScratchStore, free_bytes_at
 from tests.factories import make_message, make_new_session
 from tests.fake_clock import START
 from tests.migrations.sources import at, document, fold, write_source
@@ -27,7 +29,8 @@ DEFECTS: list[dict[str, Any] | bytes] = [
 
 
 async def planned(path: Path, store: SessionStore) -> PlanReport:
-    return await plan(GROUP_MESSAGES, GROUP_MESSAGES.open(str(path)), store, MemoryStore())
+    scratch = ScratchStore(MemoryStore(), path.parent)
+    return await plan(GROUP_MESSAGES, GROUP_MESSAGES.open(str(path)), store, scratch)
 
 
 async def test_a_plan_counts_what_a_run_then_counts(store: SessionStore, tmp_path: Path) -> None:
@@ -148,3 +151,35 @@ async def test_text_shows_three_examples_of_each_reason(
         "    line 3: The record is not JSON in UTF-8.",
         "    and 2 more (--outcomes FILE names every one)",
     ]
+
+
+async def test_a_plan_says_whether_there_is_room(tmp_path: Path) -> None:
+    path = write_source(
+        tmp_path / "source.jsonl", (document(f"m{number}", "x" * 1000) for number in range(4000))
+    )
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    store = await SQLiteStore.open(folder / "sample.db")
+    scratch = ScratchStore(store, folder)
+
+    report = await plan(
+        GROUP_MESSAGES,
+        GROUP_MESSAGES.open(str(path)),
+        MemoryStore(),
+        scratch,
+        free_bytes=1024 * 1024,
+    )
+
+    assert 4_000_000 < report.needed_bytes < 16_000_000
+    assert report.is_too_large
+    assert report.has_findings
+    assert "1.0 MiB are free there, WHICH IS NOT ENOUGH" in report.to_text()
+    await store.aclose()
+
+
+def test_free_space_is_asked_where_the_store_will_be(tmp_path: Path) -> None:
+    free = free_bytes_at(f"sqlite:///{tmp_path}/not/yet/there.db")
+
+    assert free is not None
+    assert free > 0
+    assert free_bytes_at("mongodb://127.0.0.1/chatfold") is None
