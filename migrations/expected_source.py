@@ -2,7 +2,6 @@
 
 import codecs
 import gzip
-import json
 import re
 import sys
 import zlib
@@ -24,13 +23,11 @@ from pymongo.uri_parser import parse_uri
 from app.domain.source_options import SourceOptions
 from app.errors import SourceError
 from app.store.urls import shown_url
+from migrations.expected_array import array_elements
 
 _RECORD_LIMIT_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _IDS_IN_A_QUERY = 1000
-_SIDE_BY_SIDE = re.compile(r"(?a)(?:\}\s*,|\n)\s*(?=\{\s*\")")
-_COMMA_OR_BRACKET = re.compile(r"[,\[\]{]")
-_TOLD_LATE = 16  # so near to the end of what was read, a fault may only be that the rest is missing
 
 
 class SourceRecord(NamedTuple):
@@ -87,7 +84,7 @@ def _file(location: str) -> Generator[tuple[BufferedReader, int | None]]:
 def _open_file(location: str, stored: BufferedReader, size_bytes: int | None) -> OpenSource:
     is_gzip = stored.peek(2)[:2] == b"\x1f\x8b"
     plain = gzip.GzipFile(fileobj=stored) if is_gzip else stored
-    head = plain.peek(_TOLD_LATE)[:5]
+    head = plain.peek(5)[:5]
     is_bson = location.endswith((".bson", ".bson.gz")) or (
         len(head) == 5 and head[3] < 4 and (head[4] < 0x14 or head[4] in {0x7F, 0xFF})  # noqa: PLR2004 - a length, and a type of BSON
     )
@@ -95,7 +92,8 @@ def _open_file(location: str, stored: BufferedReader, size_bytes: int | None) ->
     if is_bson:
         word, records = "document", _documents(source)
     elif plain.peek(_CHUNK_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"[":
-        word, records = "element", _elements(source)
+        elements = enumerate(array_elements(source, _RECORD_LIMIT_BYTES), start=1)
+        word, records = "element", (SourceRecord(*one) for one in elements)
     else:
         word, records = "line", _lines(source)
     return OpenSource(
@@ -135,80 +133,6 @@ def _documents(source: BinaryIO) -> Iterator[SourceRecord]:
             yield SourceRecord(number, None)
             return
         yield SourceRecord(number, head + body)
-
-
-def _elements(source: BinaryIO) -> Iterator[SourceRecord]:
-    """Decoded one after the other, each where the one before has ended."""
-    array = _Array(source)
-    number = 0
-    while array.has_more():
-        number += 1
-        yield SourceRecord(number, array.next_element())
-
-
-class _Array:
-    """The text of an array, of which no more is in memory than its longest element and a chunk."""
-
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
-        self._utf8 = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
-        self._json = json.JSONDecoder(parse_constant=str)
-        self._text = ""
-        self._is_whole = False
-        """Whether there is nothing more to read."""
-        self._is_open = False
-
-    def has_more(self) -> bool:
-        """Go to the next element, if there is one."""
-        while True:
-            self._text = self._text.lstrip(" \t\r\n\f\v,")
-            if self._text[:1] == "]" or (self._text[:1] == "[" and not self._is_open):
-                self._is_open = self._text[0] == "["
-                self._text = self._text[1:]
-            elif self._text or self._is_whole:
-                return bool(self._text)
-            else:
-                self._read_on()
-
-    def next_element(self) -> bytes | None:
-        """What stands here, and go behind it; None where it is too long."""
-        is_too_long = False
-        while True:
-            end = self._side_by_side() if is_too_long else self._end()
-            if end is None and self._is_whole:
-                end = len(self._text)
-            if end is not None:
-                element, self._text = self._text[:end], self._text[end:]
-                return None if is_too_long else element.encode("utf-8", "surrogateescape")
-            if len(self._text) > _RECORD_LIMIT_BYTES:
-                is_too_long = True
-                self._text = self._text[-_CHUNK_BYTES:]
-            self._read_on()
-
-    def _end(self) -> int | None:
-        """Where the element ends; None where that needs more of the text."""
-        if self._text[0] not in "{[":
-            found = _COMMA_OR_BRACKET.search(self._text)
-            return found.start() if found else None
-        try:
-            return self._json.raw_decode(self._text)[1]
-        except json.JSONDecodeError as fault:
-            is_at_end = fault.pos >= len(self._text) - _TOLD_LATE
-            if not self._is_whole and (is_at_end or fault.msg.startswith("Unterminated")):
-                return None
-        except RecursionError:
-            pass
-        return self._side_by_side()
-
-    def _side_by_side(self) -> int | None:
-        """Where the next two objects seem to meet."""
-        found = _SIDE_BY_SIDE.search(self._text)
-        return found and found.start() + (found[0][0] == "}")
-
-    def _read_on(self) -> None:
-        chunk = self._source.read(_CHUNK_BYTES)
-        self._is_whole = not chunk
-        self._text += self._utf8.decode(chunk, final=not chunk)
 
 
 @contextmanager

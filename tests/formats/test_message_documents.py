@@ -1,13 +1,20 @@
 """What a message document says, and what makes a line no record at all."""
 
 import json
+import pickle
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import bson
 import pytest
+from bson.int64 import Int64
+from bson.objectid import ObjectId
 
 from app.domain.folding import Finding, Reason
+from app.domain.source_options import SourceOptions
+from app.errors import ConfigurationError
 from app.formats.message_documents import MessageDocuments
-from app.formats.port import FaultyRecord, RawRecord, Record
+from app.formats.port import FaultyRecord, Notation, RawRecord, Record
 
 WHOLE: dict[str, Any] = {
     "id": "m1",
@@ -355,3 +362,203 @@ def test_metadata_that_no_store_keeps_is_kept_as_text(metadata: str) -> None:
     assert list(said(record).metadata) == ["chatfold:source"]
     assert isinstance(said(record).metadata["chatfold:source"]["json"], str)
     assert said(record).findings == Finding.KEPT_AS_TEXT
+
+
+def test_a_database_id_serves_where_there_is_no_other() -> None:
+    record = understood(id=None, _id="d1")
+
+    assert (said(record).id, said(record).metadata, said(record).findings) == ("d1", {}, 0)
+
+
+def test_a_database_id_beside_an_id_is_kept_and_nothing_odd() -> None:
+    record = understood(_id={"$oid": "66f0c0ffee00000000000001"})
+
+    assert said(record).id == "m1"
+    assert said(record).metadata == {"chatfold:source": {"_id": "66f0c0ffee00000000000001"}}
+    assert said(record).findings == 0
+
+
+def test_a_database_id_that_is_the_id_is_kept_once() -> None:
+    record = understood(_id="m1")
+
+    assert (said(record).id, said(record).metadata) == ("m1", {})
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ([], ""),
+        (["one"], "one"),
+        (["one", "two\n"], "one\n\ntwo\n"),
+        (
+            [{"type": "text", "text": "one"}, {"type": "image_url", "image_url": {}}, "two"],
+            "one\n\ntwo",
+        ),
+        ([{"type": "text", "text": {"value": "one", "annotations": []}}], "one"),
+        ([{"text": 7}, {"value": "no"}, 7, None, ["no"]], ""),
+    ],
+    ids=str,
+)
+def test_parts_become_their_texts_and_are_kept(parts: list[Any], text: str) -> None:
+    message = said(understood(content=parts, metadata={"a": 1}))
+
+    assert message.content == text
+    assert message.metadata == {"a": 1, "chatfold:source": {"content": parts}}
+    assert message.findings == Finding.CONTENT_PARTS
+
+
+EXTENDED: dict[str, Any] = {
+    "_id": {"$oid": "66f0c0ffee00000000000001"},
+    "session_id": {"$numberLong": "7"},
+    "user_id": {"$oid": "66f0c0ffee0000000000000a"},
+    "content": "Hello!",
+    "message_type": "user",
+    "metadata": {"n": {"$numberLong": "5"}, "at": [{"$date": "2024-01-01T12:00:00Z"}]},
+    "created_at": {"$date": {"$numberLong": "1704110400000"}},
+}
+
+
+def test_extended_json_is_understood_and_its_metadata_unwrapped() -> None:
+    record = read(json.dumps(EXTENDED).encode())
+
+    assert isinstance(record, Record)
+    assert (record.session_id, record.user_id) == ("7", "66f0c0ffee0000000000000a")
+    assert said(record).id == "66f0c0ffee00000000000001"
+    assert said(record).instant_microseconds == NOON_MICROSECONDS
+    assert said(record).metadata == {"n": 5, "at": ["2024-01-01T12:00:00.000Z"]}
+
+
+def test_a_record_that_is_not_extended_keeps_its_names() -> None:
+    metadata = {"n": {"$numberLong": "5"}, "$set": {"a.b": 1}}
+
+    message = said(understood(metadata=metadata))
+
+    assert (message.metadata, message.findings) == (metadata, 0)
+
+
+@pytest.mark.parametrize("instant", [-62_135_596_800_000, -1, 0, 99_999_999, 253_402_300_799_999])
+def test_milliseconds_of_extended_json_are_milliseconds_however_small(instant: int) -> None:
+    message = said(understood(created_at={"$date": {"$numberLong": str(instant)}}))
+
+    assert message.instant_microseconds == instant * 1000
+
+
+def test_bson_is_understood() -> None:
+    raw = bson.encode(
+        {
+            "_id": ObjectId("66f0c0ffee00000000000001"),
+            "session_id": Int64(7),
+            "user_id": ObjectId("66f0c0ffee0000000000000a"),
+            "content": "NUL \0 is text",
+            "message_type": "assistant",
+            "metadata": {"n": Int64(5)},
+            "created_at": datetime(2024, 1, 1, 12, tzinfo=UTC),
+        }
+    )
+
+    (record,) = MessageDocuments().records([RawRecord(7, raw)], Notation.BSON)
+
+    assert isinstance(record, Record)
+    assert (record.session_id, record.user_id) == ("7", "66f0c0ffee0000000000000a")
+    assert said(record).id == "66f0c0ffee00000000000001"
+    assert said(record).instant_microseconds == NOON_MICROSECONDS
+    assert (said(record).content, said(record).message_type) == ("NUL \0 is text", "assistant")
+    assert (said(record).metadata, said(record).findings) == ({"n": 5}, 0)
+
+
+def test_damage_in_bson_is_told() -> None:
+    damaged = [
+        RawRecord(1, b"\x05\0\0\0\1"),
+        RawRecord(2, None, "Its length is damaged."),
+        RawRecord(3, None),
+    ]
+
+    records = list(MessageDocuments().records(damaged, Notation.BSON))
+
+    assert [
+        (record.position, record.reason) for record in records if isinstance(record, FaultyRecord)
+    ] == [
+        (1, Reason.MALFORMED_BSON),
+        (2, Reason.MALFORMED_BSON),
+        (3, Reason.MESSAGE_TOO_LARGE),
+    ]
+
+
+def told(options: SourceOptions, document: dict[str, Any]) -> Record:
+    raw = RawRecord(7, json.dumps(document).encode())
+    (record,) = MessageDocuments(options).records([raw])
+    assert isinstance(record, Record)
+    return record
+
+
+def test_fields_may_have_other_names_and_are_kept_under_those() -> None:
+    options = SourceOptions(
+        fields={"created_at": "timestamp", "message_type": "role", "session_id": "chat"}
+    )
+
+    record = told(
+        options,
+        {
+            "id": "m1",
+            "chat": "s1",
+            "user_id": "ada",
+            "content": "Hello!",
+            "role": "human",
+            "timestamp": "2024-01-01T12:00:00Z",
+            "created_at": "yesterday",
+        },
+    )
+
+    assert record.session_id == "s1"
+    assert said(record).instant_microseconds == NOON_MICROSECONDS
+    assert said(record).metadata == {
+        "chatfold:source": {"role": "human", "created_at": "yesterday"}
+    }
+    assert said(record).findings == Finding.UNKNOWN_MESSAGE_TYPE | Finding.UNKNOWN_FIELDS
+
+
+def test_one_field_of_the_source_may_be_two_of_ours() -> None:
+    options = SourceOptions(fields={"session_id": "id"})
+
+    record = told(options, {name: value for name, value in WHOLE.items() if name != "session_id"})
+
+    assert (record.session_id, said(record).id, said(record).metadata) == ("m1", "m1", {})
+
+
+@pytest.mark.parametrize(
+    ("zone", "written", "hours"),
+    [
+        ("Europe/Berlin", "2024-01-01T12:00:00", -1),
+        ("Europe/Berlin", "2024-07-01T12:00:00", -2),
+        ("America/New_York", "2024-01-01 12:00:00", 5),
+        ("Europe/Berlin", "2024-01-01T12:00:00Z", 0),
+        ("Europe/Berlin", "2024-01-01T12:00:00+05:00", -5),
+    ],
+)
+def test_a_naive_time_is_one_of_the_zone_that_the_operator_names(
+    zone: str, written: str, hours: int
+) -> None:
+    record = told(SourceOptions(time_zone=zone), {**WHOLE, "created_at": written})
+
+    noon = datetime.fromisoformat(f"{written[:10]}T12:00:00Z").timestamp() * 1_000_000
+    assert said(record).instant_microseconds == noon + hours * 3_600_000_000
+    assert said(record).findings == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [SourceOptions(fields={"role": "message_type"}), SourceOptions(time_zone="Mars/Olympus")],
+    ids=str,
+)
+def test_options_that_fit_nothing_are_refused(options: SourceOptions) -> None:
+    with pytest.raises(ConfigurationError, match="There is no"):
+        MessageDocuments(options)
+
+
+def test_the_format_goes_to_another_process() -> None:
+    options = SourceOptions(fields={"id": "key"}, time_zone="Europe/Berlin")
+    raw = RawRecord(1, json.dumps({**WHOLE, "key": "k", "created_at": "2024-01-01"}).encode())
+
+    there = pickle.loads(pickle.dumps(MessageDocuments(options)))  # noqa: S301 - our own
+
+    assert list(there.records([raw])) == list(MessageDocuments(options).records([raw]))
