@@ -37,6 +37,10 @@ StoreOption = Annotated[
     ),
 ]
 JSONOption = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
+]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 ProgressOption = Annotated[
     ProgressKind,
     typer.Option("--progress", help="A bar where standard error is a terminal, JSON lines, none."),
@@ -53,10 +57,10 @@ OutcomesOption = Annotated[
 ]
 
 
-def finish(work: Callable[[], Coroutine[None, None, Report]], *, as_json: bool) -> NoReturn:
+def report(work: Callable[[], Coroutine[None, None, Report]], *, as_json: bool) -> NoReturn:
     """Do the work, print its report, and end with the status that tells how it went."""
     try:
-        report = asyncio.run(work())
+        found = asyncio.run(work())
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. What is stored is whole; the same command goes on from there.", err=True
@@ -66,8 +70,8 @@ def finish(work: Callable[[], Coroutine[None, None, Report]], *, as_json: bool) 
         typer.echo(f"{error.title}: {error}", err=True)
         is_usage = isinstance(error, ConfigurationError)
         raise typer.Exit(USAGE if is_usage else FAILURE) from None
-    typer.echo(to_json(report) if as_json else report.to_text().rstrip("\n"))
-    raise typer.Exit(FINDINGS if report.has_findings else 0)
+    typer.echo(to_json(found) if as_json else found.to_text().rstrip("\n"))
+    raise typer.Exit(FINDINGS if found.has_findings else 0)
 
 
 def confirmed(question: str, *, yes: bool) -> None:

@@ -1,5 +1,6 @@
-"""The commands of a job: plan, run and verify."""
+"""The commands of a job: plan, run, verify, and finish."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,19 +11,24 @@ from migrations import plan as planning
 from migrations import runner
 from migrations import verify as verification
 from migrations.command_work import (
+    DryRunOption,
     JSONOption,
     OutcomesOption,
     ProgressOption,
     StoreOption,
-    finish,
+    YesOption,
+    confirmed,
     observing,
     opened,
     reading,
+    report,
     store_url,
     thrown_away,
 )
+from migrations.finish import finish as finish_run
+from migrations.finish_record import FinishManner
 from migrations.job import Job
-from migrations.proof import fingerprint_of, note_proof
+from migrations.proof import fingerprint_of, newest_run, note_proof
 from migrations.report import Report
 from migrations.runner import Manner
 from migrations.source_arguments import (
@@ -63,11 +69,34 @@ TakeOverOption = Annotated[
     ),
 ]
 
+MannerOption = Annotated[
+    FinishManner,
+    typer.Option(
+        "--source",
+        help="What becomes of it: it gets another name, loses what was folded, or is only marked.",
+    ),
+]
+BackupOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--backup",
+        help="The folder for the backup; by default that of the source.",
+        metavar="FOLDER",
+        show_default=False,
+    ),
+]
+NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Keep no copy of the source.")]
+
 
 def commands_of(job: Job) -> typer.Typer:
     """The commands of one job."""
     commands = typer.Typer(help=job.summary, no_args_is_help=True)
+    for add in (_add_plan, _add_run, _add_verify, _add_finish):
+        add(commands, job)
+    return commands
 
+
+def _add_plan(commands: typer.Typer, job: Job) -> None:
     @commands.command()
     def plan(
         source: SourceArgument,
@@ -107,8 +136,10 @@ def commands_of(job: Job) -> typer.Typer:
                         observer=observer,
                     )
 
-        finish(work, as_json=as_json)
+        report(work, as_json=as_json)
 
+
+def _add_run(commands: typer.Typer, job: Job) -> None:
     @commands.command()
     def run(
         source: SourceArgument,
@@ -150,8 +181,10 @@ def commands_of(job: Job) -> typer.Typer:
                         manner=Manner(Throttle(max_rate), workers=workers, takes_over=takes_over),
                     )
 
-        finish(work, as_json=as_json)
+        report(work, as_json=as_json)
 
+
+def _add_verify(commands: typer.Typer, job: Job) -> None:
     @commands.command()
     def verify(
         source: SourceArgument,
@@ -181,7 +214,7 @@ def commands_of(job: Job) -> typer.Typer:
             with told_on_stderr(progress) as told:
                 async with reading(store_url(store)) as target:
                     seen = fingerprint_of(told_job, source)
-                    report = await verification.verify(
+                    found = await verification.verify(
                         job.name,
                         told_job.format.name,
                         source,
@@ -189,10 +222,58 @@ def commands_of(job: Job) -> typer.Typer:
                         options=options,
                         progress=told,
                     )
-                    if not report.has_findings:
+                    if not found.has_findings:
                         await note_proof(target, told_job, source, seen, SystemClock())
-                    return report
+                    return found
 
-        finish(work, as_json=as_json)
+        report(work, as_json=as_json)
 
-    return commands
+
+def _add_finish(commands: typer.Typer, job: Job) -> None:
+    @commands.command()
+    def finish(
+        source: SourceArgument,
+        store: StoreOption = None,
+        *,
+        limit: LimitOption = None,
+        user: UserOption = None,
+        session: SessionOption = None,
+        fields: FieldOption,
+        default_user: DefaultUserOption = None,
+        time_zone: TimeZoneOption = None,
+        manner: MannerOption = FinishManner.RENAME,
+        backup: BackupOption = None,
+        no_backup: NoBackupOption = False,
+        is_dry: DryRunOption = False,
+        yes: YesOption = False,
+        as_json: JSONOption = False,
+        progress: ProgressOption = ProgressKind.AUTO,
+    ) -> None:
+        """Take from the source what was folded and verified; a rollback gives it back."""
+        options = source_options(
+            limit=limit,
+            user=user,
+            session=session,
+            fields=fields,
+            default_user=default_user,
+            time_zone=time_zone,
+        )
+        told_job = job.told(options)
+        if not is_dry:
+            confirmed(f"{manner.capitalize()} {told_job.open(source).name}?", yes=yes)
+        folder = None if no_backup else backup or Path(source).absolute().parent
+
+        async def work() -> Report:
+            with told_on_stderr(progress) as told:
+                async with opened(store_url(store)) as target:
+                    return await finish_run(
+                        await newest_run(target, told_job, source),
+                        told_job,
+                        source,
+                        manner,
+                        backup_folder=folder,
+                        is_dry=is_dry,
+                        progress=told,
+                    )
+
+        report(work, as_json=as_json)

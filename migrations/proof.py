@@ -1,6 +1,7 @@
 """Proof: a verify that has passed is noted in the ledger of the run that it proves."""
 
 from app.clock import Clock
+from app.errors import UnknownRunError
 from app.formats.file_source import STANDARD_INPUT
 from app.store.port import SessionStore
 from migrations.job import Job
@@ -20,6 +21,20 @@ def fingerprint_of(job: Job, location: str) -> str | None:
         return source.fingerprint()
 
 
+async def newest_run(store: SessionStore, job: Job, location: str) -> RunLedger:
+    """The newest run of a job, with its options, of a source.
+
+    Raises:
+        UnknownRunError: there is none.
+    """
+    name = job.open(location).name
+    for ledger in reversed(await list_runs(store)):
+        record = ledger.record
+        if (record.job, record.source, record.options) == (job.name, name, options_of(job)):
+            return ledger
+    raise UnknownRunError(f"{job.name} of {name}")
+
+
 async def note_proof(
     store: SessionStore, job: Job, location: str, seen: str | None, clock: Clock
 ) -> RunLedger | None:
@@ -30,13 +45,11 @@ async def note_proof(
     """
     if seen is None or fingerprint_of(job, location) != seen:
         return None
-    name = job.open(location).name
-    for ledger in reversed(await list_runs(store)):
-        record = ledger.record
-        if (record.job, record.source, record.options) != (job.name, name, options_of(job)):
-            continue
-        if record.state is RunState.DONE and record.fingerprint == seen:
-            await ledger.change(verified_fingerprint=seen, verified_at=clock.now())
-            return ledger
+    try:
+        ledger = await newest_run(store, job, location)
+    except UnknownRunError:
         return None
-    return None
+    if ledger.record.state is not RunState.DONE or ledger.record.fingerprint != seen:
+        return None
+    await ledger.change(verified_fingerprint=seen, verified_at=clock.now())
+    return ledger

@@ -153,6 +153,8 @@ class RollbackReport:
     source: str
     seconds: float
     is_dry: bool
+    is_source_back: bool
+    """Whether a finish had changed the source, and that is undone, too."""
     sessions: Mapping[str, int]
     """By `Undone`."""
     left: Sequence[Mapping[str, str]]
@@ -170,6 +172,7 @@ class RollbackReport:
         return _joined(
             [
                 f"{told} of {of_run}: {self.seconds:.1f} s",
+                *(["the source is what it was before the finish"] if self.is_source_back else []),
                 f"sessions: {_listed(self.sessions)}",
                 *(
                     f"    left alone: session {one['session_id']!r} of {one['user_id']!r}:"

@@ -14,6 +14,7 @@ from app.domain.session import SessionHeader
 from app.errors import RunStateError, SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
+from migrations.finish import restore_source
 from migrations.ledger import (
     BatchEntry,
     BatchState,
@@ -97,7 +98,7 @@ async def roll_back(
     that have seen the run's messages must not take their copy for the present one.
 
     Raises:
-        RunStateError: the run is rolled back already.
+        RunStateError: the run is rolled back already, or its source cannot be given back.
         RunBusyError: another process is at work on it.
         StoreError: the store failed; the rollback may be repeated.
     """
@@ -108,6 +109,8 @@ async def roll_back(
         raise RunStateError(f"Run {ledger.run_id} is rolled back already.")
     if not is_dry:
         await ledger.take(takes_over=takes_over)
+    is_source_back = await restore_source(ledger, is_dry=is_dry)
+    if not is_dry:
         await ledger.change(state=RunState.ROLLING_BACK)
         spool_path(ledger.run_id).unlink(missing_ok=True)
     undoing = _Undoing(store, ledger, is_dry=is_dry)
@@ -124,6 +127,7 @@ async def roll_back(
         source=ledger.record.source,
         seconds=monotonic() - began_at_seconds,
         is_dry=is_dry,
+        is_source_back=is_source_back,
         sessions={str(state): undoing.sessions[state] for state in Undone},
         left=undoing.left,
     )

@@ -6,13 +6,15 @@ import typer
 
 from app.progress import ProgressKind, told_on_stderr
 from migrations.command_work import (
+    DryRunOption,
     JSONOption,
     ProgressOption,
     StoreOption,
+    YesOption,
     confirmed,
-    finish,
     opened,
     reading,
+    report,
     store_url,
 )
 from migrations.ledger import find_run
@@ -23,11 +25,6 @@ from migrations.status import status_of
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The id of a run; `status` lists them.")
 ]
-DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
-]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-
 run_commands = typer.Typer()
 
 
@@ -39,7 +36,7 @@ def status(store: StoreOption = None, *, as_json: JSONOption = False) -> None:
         async with reading(store_url(store)) as target:
             return await status_of(target)
 
-    finish(work, as_json=as_json)
+    report(work, as_json=as_json)
 
 
 @run_commands.command()
@@ -62,4 +59,4 @@ def rollback(
                 ledger = await find_run(target, run)
                 return await roll_back(ledger, target, progress=told, is_dry=is_dry)
 
-    finish(work, as_json=as_json)
+    report(work, as_json=as_json)

@@ -109,5 +109,5 @@ def _next_step(ledger: RunLedger, *, is_under_way: bool) -> str:
     if record.state is RunState.DONE:
         if record.verified_at is None:
             return f"`{record.job} verify`"
-        return f"`finish {ledger.run_id}`, once the source is not used any more"
+        return f"`{record.job} finish`, once nobody uses the source any more"
     return "nothing"

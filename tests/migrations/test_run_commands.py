@@ -1,6 +1,7 @@
 """The commands of runs: what the ledger knows, a proof that is noted, and the way back."""
 
 import asyncio
+import gzip
 import json
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_status_says_what_is_left_at_every_step(source: Path, url: str) -> None:
     assert f"{run_id}  done: group-messages of {source}" in after_run
     assert "records: 3 read = 3 folded + 0 skipped + 0 rejected; 0 late; sessions: 2" in after_run
     assert "next: `group-messages verify`" in after_run
-    assert f"next: `finish {run_id}`" in after_verify
+    assert "next: `group-messages finish`" in after_verify
     assert f"{run_id}  rolled_back" in after_rollback
     assert "next: nothing" in after_rollback
 
@@ -133,3 +134,28 @@ def test_fewer_messages_in_a_second(source: Path, url: str) -> None:
     status, out, _ = called(*run, "--max-rate", "1000", "--workers", "1")
 
     assert (status, "3 folded" in out) == (0, True)
+
+
+def test_a_finish_needs_a_proof_and_a_rollback_gives_the_source_back(
+    source: Path, url: str, tmp_path: Path
+) -> None:
+    original = source.read_bytes()
+    run_id = folded(source, url)
+    finish = ("group-messages", "finish", source, "--store", url, "--yes")
+    assert called(*finish)[0] == 3
+    assert "No verify of run" in called(*finish)[2]
+    called("group-messages", "verify", source, "--store", url)
+    dry = called(*finish, "--dry-run")
+
+    status, out, _ = called(*finish)
+
+    assert (status, dry[0]) == (0, 0)
+    assert f"renamed to: {source}.migrated_{run_id}" in out
+    assert not source.exists()
+    assert runs_of(url)[0]["state"] == "finished"
+    undone = called("rollback", run_id, "--store", url, "--yes")
+    assert undone[0] == 0
+    assert "the source is what it was before the finish" in undone[1]
+    assert source.read_bytes() == original
+    (backup,) = tmp_path.glob(f"source.jsonl.{run_id}.gz")  # it stays, whatever becomes of the rest
+    assert gzip.decompress(backup.read_bytes()) == original
