@@ -3,10 +3,11 @@
 import typer
 
 from migrations.job_commands import commands_of
+from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.run_commands import run_commands
 
-JOBS = (GROUP_MESSAGES,)
+JOBS = (GROUP_MESSAGES, FOLD_SESSIONS)
 
 
 def add_commands(app: typer.Typer) -> None:

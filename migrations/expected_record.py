@@ -2,19 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 from zoneinfo import ZoneInfo
 
 from app.domain.source_options import SourceOptions
+from migrations.expected_source import OpenSource, opened
 from migrations.expected_values import decoded_bson, from_extended, is_extended
 
 KEPT_NAME = "chatfold:source"
 """The name in a message's metadata below which stands what no field of a message can hold."""
 
 _ID_LIMIT_BYTES = 1024
-_SOURCE_DEPTH_LIMIT = 201
+SOURCE_DEPTH_LIMIT = 201
 _STORED_DEPTH_LIMIT = 64
 _INTEGER_LIMIT_BITS = 4096
 _PLAIN_CHARACTERS = 1000  # no integer in a text this short can be too long
@@ -24,8 +26,37 @@ _LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microse
 _TYPES = ("user", "assistant", "system")
 _FIELDS = ("id", "session_id", "user_id", "content", "message_type", "metadata", "created_at")
 
-Row = tuple[Any, ...]
-"""Position, session, user, instant, id, identity, content, type and metadata."""
+
+class Row(NamedTuple):
+    """A message as the source tells it."""
+
+    position: int
+    session_id: str
+    user_id: str | None
+    place: int
+    """What orders the messages of a session, before their ids."""
+    instant: int
+    """Microseconds since 1970."""
+    id: str
+    """Empty where there is none."""
+    identity: str
+    """What two records of one message share."""
+    content: str
+    message_type: str
+    metadata: str | None
+    """None: whatever is kept of it is kept as text."""
+
+
+class ToldRow(NamedTuple):
+    """What the source says of a session itself."""
+
+    position: int
+    session_id: str
+    user_id: str | None
+    fields: str
+    """JSON of every field that is told, and of the extras: null where they are kept as text."""
+    size_bytes: int
+    """Of all that with its defaults."""
 
 
 class ExpectedRecords:
@@ -35,13 +66,25 @@ class ExpectedRecords:
         self._names = {name: options.fields.get(name, name) for name in _FIELDS}
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None
 
-    def row(self, position: int, raw: bytes, *, is_bson: bool) -> Row | None:
+    def opened(self, location: str, options: SourceOptions) -> AbstractContextManager[OpenSource]:
+        """The source at its beginning.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        return opened(location, options)
+
+    def rows(self, position: int, raw: bytes | None, *, is_bson: bool) -> Iterator[Row | None]:
         """What a record says, or None where it cannot be placed."""
-        try:
-            document = decoded_bson(raw) if is_bson else self._from_json(raw)
-        except (ValueError, RecursionError):
-            return None
-        return None if document is None else self._row(position, document)
+        document = None
+        if raw is not None:
+            with suppress(ValueError, RecursionError):
+                document = decoded_bson(raw) if is_bson else self._from_json(raw)
+        yield None if document is None else self._row(position, document)
+
+    def place(self, position: int, word: str) -> str:
+        """Where a record is, in people's words."""
+        return f"{word} {position}"
 
     def _from_json(self, raw: bytes) -> dict[str, Any] | None:
         document = json.loads(raw.decode(), parse_constant=_refuse)
@@ -50,7 +93,7 @@ class ExpectedRecords:
         document = cast("dict[str, Any]", document)
         if b"\\u" in raw:
             canonical(document).encode()  # fails on half of a surrogate pair
-        if _depth(document, raw) > _SOURCE_DEPTH_LIMIT:
+        if depth_of(document, raw) > SOURCE_DEPTH_LIMIT:
             return None
         telling = {*self._names.values(), "_id"} - {self._names["metadata"]}
         if b'"$' in raw and any(is_extended(document.get(name)) for name in telling):
@@ -66,88 +109,116 @@ class ExpectedRecords:
             elif others["_id"] == said["id"]:
                 del others["_id"]
         try:
-            session_id = _id(said, "session_id")
-            user_id = _id(said, "user_id")
-            message_id = _id(said, "id")
-            instant = self._instant(said["created_at"])
+            session_id = id_of(said, "session_id")
+            user_id = id_of(said, "user_id")
+            message_id = id_of(said, "id")
+            instant = instant_of(said["created_at"], self._zone)
         except (ValueError, OverflowError):
             return None
         content = said["content"]
         if isinstance(content, list):
-            content = _joined_texts(cast("Sequence[Any]", content))
+            content = joined_texts(cast("Sequence[Any]", content))
         elif content is None:
             content = ""
         if not session_id or not isinstance(content, str):
             return None
-        message_type, metadata = self._type_and_metadata(said, others)
-        identity = "=" + message_id
-        if not message_id:
-            told = canonical([instant, content, message_type, metadata]).encode()
-            identity = "#" + hashlib.sha256(told).hexdigest()
-        return (
-            *(position, session_id, user_id or None, instant),
-            *(message_id, identity, content, message_type, metadata),
+        message_type, metadata = type_and_metadata(said, others, self._names, _TYPES)
+        identity = identity_of(message_id, [instant, content, message_type, metadata])
+        return Row(
+            position,
+            session_id,
+            user_id or None,
+            instant,
+            instant,
+            message_id,
+            identity,
+            content,
+            message_type,
+            metadata,
         )
 
-    def _instant(self, value: Any) -> int:
-        if isinstance(value, str):
-            date, separator, time = value[:10], value[10:11], value[11:]
-            if date[4:5] != "-" or date[7:8] != "-" or separator not in ("", " ", "T", "t"):
-                raise ValueError(value)
-            moment = datetime.fromisoformat(f"{date}T{time}" if separator else date)
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=self._zone or UTC)
-            instant = (moment - _EPOCH) // timedelta(microseconds=1)
-        elif type(value) in (int, float):
-            digits = abs(value)
-            if digits >= 10**17:
-                raise ValueError(value)
-            factor = 1_000_000 if digits < 10**11 else 1000 if digits < 10**14 else 1
-            instant = round(value * factor)
-        else:
-            raise ValueError(value)
-        if not _FIRST_INSTANT <= instant <= _LAST_INSTANT:
-            raise ValueError(value)
-        return instant
 
-    def _type_and_metadata(
-        self, said: Mapping[str, Any], others: Mapping[str, Any]
-    ) -> tuple[str, str | None]:
-        kept = dict(others)
-        message_type = said["message_type"]
-        if message_type not in _TYPES:
-            kept[self._names["message_type"]] = message_type
-            message_type = "system"
-        if isinstance(said["content"], list):
-            kept[self._names["content"]] = said["content"]
-        metadata = said["metadata"]
-        if isinstance(metadata, str):
-            metadata = _decoded(metadata)
-        if said["metadata"] is None:
-            metadata = {}
-        if not isinstance(metadata, dict):
-            kept[self._names["metadata"]] = said["metadata"]
-            metadata = {}
-        metadata = cast("dict[str, Any]", metadata)
-        if KEPT_NAME in metadata:
-            kept[self._names["metadata"]] = {KEPT_NAME: metadata[KEPT_NAME]}
-        if kept:
-            metadata = {**metadata, KEPT_NAME: kept}
-        text = canonical(metadata)
-        is_plain = (
-            len(text) < _PLAIN_CHARACTERS
-            and text.count("{") + text.count("[") <= _STORED_DEPTH_LIMIT
-            and "Infinity" not in text
-            and "\\u0000" not in text
-        )
-        return message_type, text if is_plain or _is_storable(metadata, 0) else None
+def instant_of(value: Any, zone: ZoneInfo | None) -> int:
+    """Microseconds since 1970.
+
+    Raises:
+        ValueError: there is no such instant; or an OverflowError.
+    """
+    if isinstance(value, str):
+        date, separator, time = value[:10], value[10:11], value[11:]
+        if date[4:5] != "-" or date[7:8] != "-" or separator not in ("", " ", "T", "t"):
+            raise ValueError(value)
+        moment = datetime.fromisoformat(f"{date}T{time}" if separator else date)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone or UTC)
+        instant = (moment - _EPOCH) // timedelta(microseconds=1)
+    elif type(value) in (int, float):
+        digits = abs(value)
+        if digits >= 10**17:
+            raise ValueError(value)
+        factor = 1_000_000 if digits < 10**11 else 1000 if digits < 10**14 else 1
+        instant = round(value * factor)
+    else:
+        raise ValueError(value)
+    if not _FIRST_INSTANT <= instant <= _LAST_INSTANT:
+        raise ValueError(value)
+    return instant
+
+
+def type_and_metadata(
+    said: Mapping[str, Any],
+    others: Mapping[str, Any],
+    names: Mapping[str, str],
+    types: Sequence[str],
+) -> tuple[str, str | None]:
+    """The type of a message, and its metadata as JSON; None where that is kept as text."""
+    kept = dict(others)
+    message_type = said["message_type"]
+    if message_type not in types:
+        kept[names["message_type"]] = message_type
+        message_type = "system"
+    if isinstance(said["content"], list):
+        kept[names["content"]] = said["content"]
+    metadata = said["metadata"]
+    if isinstance(metadata, str):
+        metadata = _decoded(metadata)
+    if said["metadata"] is None:
+        metadata = {}
+    if not isinstance(metadata, dict):
+        kept[names["metadata"]] = said["metadata"]
+        metadata = {}
+    metadata = cast("dict[str, Any]", metadata)
+    if KEPT_NAME in metadata:
+        kept[names["metadata"]] = {KEPT_NAME: metadata[KEPT_NAME]}
+    if kept:
+        metadata = {**metadata, KEPT_NAME: kept}
+    text = canonical(metadata)
+    is_plain = (
+        len(text) < _PLAIN_CHARACTERS
+        and text.count("{") + text.count("[") <= _STORED_DEPTH_LIMIT
+        and "Infinity" not in text
+        and "\\u0000" not in text
+    )
+    return message_type, text if is_plain or is_storable(metadata) else None
+
+
+def identity_of(message_id: str, told: Sequence[Any]) -> str:
+    """What two records of one message share: its id, or all that is told of it."""
+    if message_id:
+        return "=" + message_id
+    return "#" + hashlib.sha256(canonical(told).encode()).hexdigest()
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _id(document: dict[str, Any], name: str) -> str:
+def id_of(document: Mapping[str, Any], name: str) -> str:
+    """An id as text, empty where there is none.
+
+    Raises:
+        ValueError: it can be no id.
+    """
     value = document.get(name)
     if value is None:
         return ""
@@ -158,7 +229,8 @@ def _id(document: dict[str, Any], name: str) -> str:
     return value
 
 
-def _joined_texts(parts: Sequence[Any]) -> str:
+def joined_texts(parts: Sequence[Any]) -> str:
+    """What a list of parts says."""
     texts: list[str] = []
     for part in parts:
         match part:
@@ -182,27 +254,29 @@ def _decoded(text: str) -> Any:
         canonical(value).encode()
     except (ValueError, RecursionError):
         return text
-    return text if _depth(value, b"") > _SOURCE_DEPTH_LIMIT else value
+    return text if depth_of(value) > SOURCE_DEPTH_LIMIT else value
 
 
-def _is_storable(value: Any, level: int) -> bool:
+def is_storable(value: Any, level: int = 0) -> bool:
+    """Whether every store keeps this value, so many levels deep, as it is."""
     if isinstance(value, dict):
         names = cast("dict[str, Any]", value)
         return (
             level < _STORED_DEPTH_LIMIT
             and not any("\0" in name for name in names)
-            and all(_is_storable(one, level + 1) for one in names.values())
+            and all(is_storable(one, level + 1) for one in names.values())
         )
     if isinstance(value, list):
         items = cast("Sequence[Any]", value)
-        return level < _STORED_DEPTH_LIMIT and all(_is_storable(one, level + 1) for one in items)
+        return level < _STORED_DEPTH_LIMIT and all(is_storable(one, level + 1) for one in items)
     if isinstance(value, float):
         return abs(value) != float("inf")
     return type(value) is not int or value.bit_length() <= _INTEGER_LIMIT_BITS
 
 
-def _depth(value: Any, line: bytes) -> int:
-    if line and line.count(b"[") + line.count(b"{") <= _SOURCE_DEPTH_LIMIT:
+def depth_of(value: Any, line: bytes = b"") -> int:
+    """How many levels a value has; 0 where the line that it comes from shows that they are few."""
+    if line and line.count(b"[") + line.count(b"{") <= SOURCE_DEPTH_LIMIT:
         return 0  # at most so deep, and that is deep enough
     if isinstance(value, dict):
         inner: Iterable[Any] = cast("dict[str, Any]", value).values()
@@ -210,7 +284,7 @@ def _depth(value: Any, line: bytes) -> int:
         inner = cast("Sequence[Any]", value)
     else:
         return 0
-    return 1 + max((_depth(one, b"") for one in inner), default=0)
+    return 1 + max((depth_of(one) for one in inner), default=0)
 
 
 def canonical(value: Any) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from itertools import pairwise
 from time import monotonic
@@ -18,7 +18,9 @@ from app.errors import CorruptDocumentError, SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.expected import ExpectedMessage, ExpectedSession, ExpectedSessions
+from migrations.expected_readers import READERS
 from migrations.expected_record import KEPT_NAME
+from migrations.expected_session import TOLD_FIELDS
 from migrations.verify_report import Difference, VerifyReport
 from migrations.waves import Waves, waves_of
 
@@ -45,11 +47,13 @@ async def verify(
     """
     began_at_seconds = monotonic()
     progress = progress or SilentProgress()
-    expected = ExpectedSessions(options, message_limit_bytes=store.limits.message_bytes)
+    reader = READERS[format_name](options)
+    expected = ExpectedSessions(reader, options, store.limits)
     with closing(expected):
         await expected.load(location, progress)
         progress.begin("comparing", expected.session_count)
-        comparison = _Comparison(store, format_name, await waves_of(store, format_name))
+        waves = await waves_of(store, format_name)
+        comparison = _Comparison(store, format_name, waves, expected.place)
         for done, session in enumerate(expected.sessions(), start=1):
             await comparison.compare(session)
             progress.advance(done, comparison.messages_expected)
@@ -91,7 +95,11 @@ class _Comparison:
     """Compares one session after the other and remembers what differs."""
 
     def __init__(
-        self, store: SessionStore, format_name: str, waves: Mapping[SessionKey, Waves]
+        self,
+        store: SessionStore,
+        format_name: str,
+        waves: Mapping[SessionKey, Waves],
+        place: Callable[[int], str],
     ) -> None:
         self.messages_expected = 0
         self.sessions_equal = 0
@@ -103,6 +111,7 @@ class _Comparison:
         self._store = store
         self._format_name = format_name
         self._waves = waves
+        self._place = place
 
     async def compare(self, session: ExpectedSession) -> None:
         """Compare one session with what the store has under its key."""
@@ -128,8 +137,7 @@ class _Comparison:
         if waves is not None:
             expected, first, stored = _in_waves(expected, stored, waves)
         self._compare_messages(key, expected, stored)
-        if first and instant_text(header.created_at) != min(one.created_at for one in first):
-            self._differ(key, "session_date_differs", "It was not created with its first message.")
+        self._compare_header(key, header, session.told or {}, first)
         if header.next_seq > len(expected) and header.revision == 1:
             self._differ(
                 key,
@@ -140,6 +148,36 @@ class _Comparison:
         elif header.next_seq > len(expected) or header.changes:
             self.written_since.append(key)
         self.sessions_equal += self.differences.total() == differences_before
+
+    def _compare_header(
+        self,
+        key: SessionKey,
+        header: SessionHeader,
+        told: Mapping[str, Any],
+        first: list[ExpectedMessage],
+    ) -> None:
+        """Compare what a session says of itself, as far as its user cannot have changed it."""
+        dates = [one.created_at for one in first]
+        created_at = told.get("created_at") or min(dates, default=told.get("updated_at"))
+        if created_at is not None and instant_text(header.created_at) != created_at:
+            detail = "It was not created with its first message."
+            if told.get("created_at"):
+                detail = f"It has {instant_text(header.created_at)} instead of {created_at}."
+            self._differ(key, "session_date_differs", detail)
+        if not told:
+            return
+        stored = header.model_dump(mode="json")
+        names = () if header.changes else TOLD_FIELDS
+        wrong = [name for name in names if stored[name] != told.get(name, TOLD_FIELDS[name])]
+        extras = {} if header.origin is None else header.origin.extras
+        is_kept = list(extras) == ["json"] if told["extras"] is None else extras == told["extras"]
+        if not is_kept:
+            wrong.append("extras")
+        last = told.get("updated_at") or max(dates, default=created_at)
+        if header.revision == 1 and last and stored["updated_at"] != max(last, created_at or last):
+            wrong.append("updated_at")
+        for name in wrong:
+            self._differ(key, "session_differs", f"Its {name} is not that of the source.")
 
     def _is_ours(self, header: SessionHeader) -> bool:
         origin = header.origin
@@ -236,7 +274,8 @@ class _Comparison:
     ) -> None:
         self.differences[code] += 1
         if len(self.examples) < _EXAMPLE_LIMIT:
-            self.examples.append(Difference(code, *key, detail, message_id, position))
+            place = None if position is None else self._place(position)
+            self.examples.append(Difference(code, *key, detail, message_id, position, place))
 
 
 def _in_waves(

@@ -15,6 +15,8 @@ class Difference:
     message_id: str | None = None
     position: int | None = None
     """Of the record in the source."""
+    place: str | None = None
+    """Where that is, in people's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class VerifyReport:
         ]
         for example in self.examples:
             message = f", message {example.message_id!r}" if example.message_id else ""
-            place = f", {self.record_word} {example.position}" if example.position else ""
+            place = f", {example.place}" if example.place else ""
             lines.append(
                 f"    {example.code}: user {example.user_id!r}, session {example.session_id!r}"
                 f"{message}{place}: {example.detail}"

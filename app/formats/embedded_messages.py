@@ -146,7 +146,7 @@ class EmbeddedMessages:
 def _object(element: Any, *, is_checked: bool) -> dict[str, Any]:
     """The object that an element is."""
     try:
-        checked = element if is_checked else checked_again(element)
+        checked = element if is_checked else checked_again([element])[0]
     except ValueError:
         detail = "The message holds text that is no UTF-8, or is nested too deeply."
         raise FaultError(Reason.MALFORMED_JSON, detail) from None

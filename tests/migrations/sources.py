@@ -9,6 +9,7 @@ from app.domain.identity import SessionKey
 from app.domain.message import ChatMessage
 from app.domain.session import ChatSession
 from app.store.port import SessionStore
+from migrations.job import Job
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.outcomes import Observer, ignore
 from migrations.report import RunReport
@@ -51,11 +52,16 @@ def write_source(path: Path, documents: Iterable[dict[str, Any] | bytes]) -> Pat
 
 
 async def fold(
-    path: Path, store: SessionStore, *, observer: Observer = ignore, part_records: int = 50_000
+    path: Path,
+    store: SessionStore,
+    *,
+    observer: Observer = ignore,
+    part_records: int = 50_000,
+    job: Job = GROUP_MESSAGES,
 ) -> RunReport:
     report = await run(
-        GROUP_MESSAGES,
-        GROUP_MESSAGES.open(str(path)),
+        job,
+        job.open(str(path)),
         store,
         observer=observer,
         manner=Manner(part_records=part_records),
@@ -71,8 +77,8 @@ async def fold_documents(
     return await fold(write_source(folder / "source.jsonl", documents), store)
 
 
-async def verified(path: Path, store: SessionStore) -> VerifyReport:
-    return await verify("group-messages", "message-documents", str(path), store)
+async def verified(path: Path, store: SessionStore, job: Job = GROUP_MESSAGES) -> VerifyReport:
+    return await verify(job.name, job.format.name, str(path), store, options=job.options)
 
 
 async def session_of(

@@ -1,0 +1,46 @@
+"""fold-sessions: session documents with embedded messages become sessions as the store keeps them.
+
+The order of a session's messages is that of its array, whatever their dates say.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.formats.collection_source import CollectionSource, is_collection
+from app.formats.file_source import FileSource
+from app.formats.nested_places import nested_place, with_room
+from app.formats.port import RawRecord, Source
+from app.formats.session_documents import SessionDocuments
+from migrations.job import Job
+
+
+class _SessionFile(FileSource):
+    def __iter__(self) -> Iterator[RawRecord]:
+        return with_room(super().__iter__())
+
+    def place(self, position: int) -> str:
+        return nested_place(position, super().place)
+
+
+class _SessionCollection(CollectionSource):
+    def __iter__(self) -> Iterator[RawRecord]:
+        return with_room(super().__iter__())
+
+    def place(self, position: int) -> str:
+        return nested_place(position, super().place)
+
+
+def _source(location: str, _options: SourceOptions) -> Source:
+    if is_collection(location):
+        # All is read: a session's id may be in several fields, which no query could ask for.
+        return _SessionCollection(location, AS_IT_IS)
+    return _SessionFile(Path(location))
+
+
+FOLD_SESSIONS = Job(
+    name="fold-sessions",
+    summary="Fold session documents with embedded messages into sessions.",
+    make_format=SessionDocuments,
+    open_source=_source,
+)
