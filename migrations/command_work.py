@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 from urllib.parse import quote
 
 import typer
@@ -25,6 +25,8 @@ from app.store.port import SessionStore
 from migrations.outcomes import Observer, Outcome, ignore
 from migrations.report import Report, to_json
 from migrations.space import ScratchStore
+
+T = TypeVar("T")
 
 FINDINGS = 1
 USAGE = 2
@@ -59,8 +61,15 @@ OutcomesOption = Annotated[
 
 def report(work: Callable[[], Coroutine[None, None, Report]], *, as_json: bool) -> NoReturn:
     """Do the work, print its report, and end with the status that tells how it went."""
+    found = done(work)
+    typer.echo(to_json(found) if as_json else found.to_text().rstrip("\n"))
+    raise typer.Exit(FINDINGS if found.has_findings else 0)
+
+
+def done(work: Callable[[], Coroutine[None, None, T]]) -> T:
+    """What the work gives; an error ends the command with a sentence."""
     try:
-        found = asyncio.run(work())
+        return asyncio.run(work())
     except KeyboardInterrupt:
         typer.echo(
             "Stopped. What is stored is whole; the same command goes on from there.", err=True
@@ -70,8 +79,6 @@ def report(work: Callable[[], Coroutine[None, None, Report]], *, as_json: bool) 
         typer.echo(f"{error.title}: {error}", err=True)
         is_usage = isinstance(error, ConfigurationError)
         raise typer.Exit(USAGE if is_usage else FAILURE) from None
-    typer.echo(to_json(found) if as_json else found.to_text().rstrip("\n"))
-    raise typer.Exit(FINDINGS if found.has_findings else 0)
 
 
 def confirmed(question: str, *, yes: bool) -> None:

@@ -1,5 +1,6 @@
 """The commands of runs: what the ledger knows of them, and the way back."""
 
+import json
 from typing import Annotated
 
 import typer
@@ -12,12 +13,14 @@ from migrations.command_work import (
     StoreOption,
     YesOption,
     confirmed,
+    done,
     opened,
     reading,
     report,
     store_url,
 )
 from migrations.ledger import find_run
+from migrations.ledger_outcomes import outcomes_of
 from migrations.report import Report
 from migrations.rollback import roll_back
 from migrations.status import status_of
@@ -37,6 +40,18 @@ def status(store: StoreOption = None, *, as_json: JSONOption = False) -> None:
             return await status_of(target)
 
     report(work, as_json=as_json)
+
+
+@run_commands.command()
+def outcomes(run: RunArgument, store: StoreOption = None) -> None:
+    """Write one line of JSON for every record of a run: what became of it."""
+
+    async def work() -> None:
+        async with reading(store_url(store)) as target:
+            async for outcome in outcomes_of(await find_run(target, run)):
+                typer.echo(json.dumps(outcome, ensure_ascii=False))
+
+    done(work)
 
 
 @run_commands.command()

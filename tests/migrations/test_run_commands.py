@@ -159,3 +159,32 @@ def test_a_finish_needs_a_proof_and_a_rollback_gives_the_source_back(
     assert source.read_bytes() == original
     (backup,) = tmp_path.glob(f"source.jsonl.{run_id}.gz")  # it stays, whatever becomes of the rest
     assert gzip.decompress(backup.read_bytes()) == original
+
+
+def test_every_record_has_one_outcome(source: Path, url: str) -> None:
+    again, otherwise = WHOLE[0], document("m1", "otherwise", created_at="2025-01-01T00:00:00Z")
+    odd = document("m3", session_id="s2", message_type="robot")
+    write_source(source, [*WHOLE, b"{", again, otherwise, odd])
+    status, out, _ = called("group-messages", "run", source, "--store", url, "--json")
+    assert status == 1
+    run_id = json.loads(out)["run_id"]
+
+    told = [json.loads(line) for line in called("outcomes", run_id, "--store", url)[1].splitlines()]
+
+    by_position = sorted(told, key=lambda outcome: outcome["position"])
+    assert [(one["position"], one["kind"], one.get("code")) for one in by_position] == [
+        (1, "folded", None),
+        (2, "folded", None),
+        (3, "folded", None),
+        (4, "rejected", "malformed_json"),
+        (5, "skipped", "exact_duplicate"),
+        (6, "rejected", "conflicting_id"),
+        (7, "folded", "unknown_message_type"),
+    ]
+    assert by_position[5]["kept_position"] == 2
+    assert by_position[0] == {
+        "position": 1,
+        "kind": "folded",
+        "user_id": "ada",
+        "session_id": "s1",
+    }
