@@ -52,7 +52,7 @@ def write_source(path: Path, documents: Iterable[dict[str, Any] | bytes]) -> Pat
 
 
 async def fold(
-    path: Path,
+    path: Path | str,
     store: SessionStore,
     *,
     observer: Observer = ignore,
@@ -77,7 +77,9 @@ async def fold_documents(
     return await fold(write_source(folder / "source.jsonl", documents), store)
 
 
-async def verified(path: Path, store: SessionStore, job: Job = GROUP_MESSAGES) -> VerifyReport:
+async def verified(
+    path: Path | str, store: SessionStore, job: Job = GROUP_MESSAGES
+) -> VerifyReport:
     return await verify(job.name, job.format.name, str(path), store, options=job.options)
 
 
