@@ -15,8 +15,8 @@ from app.domain.folding import (
     SessionFold,
     SourceMessage,
     SourceRecord,
+    told_first,
 )
-from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey
 from app.domain.limits import StoreLimits
 from app.domain.message import EncodedMessage
@@ -31,7 +31,6 @@ from migrations.spool import PART_RECORDS, Spool, SpooledFault
 _SAMPLE_SESSIONS = 2
 _SAMPLE_RECORDS = 2
 _HEADER_LIMIT_BYTES = StoreLimits().header_bytes
-_MARGIN_BYTES = 2048  # for what a header has beside that: dates, counters, whose fold has made it
 
 
 class Part(NamedTuple):
@@ -138,35 +137,9 @@ def folded_sessions(
 ) -> Iterator[PartedSession]:
     """Every session that the spooled records make; each has at least one part."""
     for key, told, records in spool.sessions():
-        refusals: list[Refusal] = []
-        session = _told_first(key, told, refusals, header_limit_bytes)
+        session, refusals = told_first(key, told, header_limit_bytes=header_limit_bytes)
         fold = SessionFold(key, message_limit_bytes=message_limit_bytes)
         yield PartedSession(key, _parts(fold, session, records, refusals, part_records))
-
-
-def _told_first(
-    key: SessionKey,
-    told: Iterator[SourceSession],
-    refusals: list[Refusal],
-    header_limit_bytes: int,
-) -> SourceSession | None:
-    """What the source says of a session first; whatever else it says of it is refused."""
-    first = next(told, None)
-    if first is None:
-        return None
-    for other in told:
-        is_same = other.fields_json == first.fields_json
-        reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
-        refusals.append(Refusal(other, reason, first.position))
-    if _is_too_large(key, first, header_limit_bytes):
-        refusals.append(Refusal(first, Reason.SESSION_TOO_LARGE, None))
-        return None
-    return first
-
-
-def _is_too_large(key: SessionKey, session: SourceSession, header_limit_bytes: int) -> bool:
-    size_bytes = len(session.fields_json) + 2 * len(encode_json(key)) + _MARGIN_BYTES
-    return size_bytes > header_limit_bytes
 
 
 def _parts(

@@ -10,6 +10,7 @@ from enum import IntFlag, StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, derived_id
 from app.domain.instants import instant_text
 from app.domain.message import (
@@ -27,6 +28,7 @@ KEPT_NAME = "chatfold:source"
 message can hold, an object with the source's own names."""
 
 _NOTHING_TOLD = SourceFields()
+_MARGIN_BYTES = 2048  # for what a header has beside that: dates, counters, whose fold has made it
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -214,6 +216,26 @@ class SessionFold:
         is_same = digest == record.digest
         reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
         return Refusal(record, reason, position)
+
+
+def told_first(
+    key: SessionKey, told: Iterable[SourceSession], *, header_limit_bytes: int
+) -> tuple[SourceSession | None, list[Refusal]]:
+    """What a source says of a session first; whatever else it says of it is refused."""
+    records = iter(told)
+    first = next(records, None)
+    if first is None:
+        return None, []
+    refusals: list[Refusal] = []
+    for other in records:
+        is_same = other.fields_json == first.fields_json
+        reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
+        refusals.append(Refusal(other, reason, first.position))
+    size_bytes = len(first.fields_json) + 2 * len(encode_json(key)) + _MARGIN_BYTES
+    if size_bytes > header_limit_bytes:
+        refusals.append(Refusal(first, Reason.SESSION_TOO_LARGE, None))
+        return None, refusals
+    return first, refusals
 
 
 def folded_session(

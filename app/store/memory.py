@@ -24,7 +24,7 @@ from app.domain.message import (
 )
 from app.domain.page import Page, Position
 from app.domain.search import SearchHit, SearchHits, SearchQuery
-from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
+from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
 from app.errors import (
     MessageIdConflictError,
     MessageNotFoundError,
@@ -144,7 +144,7 @@ class MemoryStore:
                 header.id,
             )
 
-        headers = [entry.header for entry in self._of(user_id) if _passes(entry.header, filter)]
+        headers = [entry.header for entry in self._of(user_id) if filter.admits(entry.header)]
         headers.sort(key=position, reverse=order is ListOrder.ACTIVITY)
         if after is not None:
             headers = [
@@ -452,18 +452,3 @@ class MemoryStore:
     def _is_deleted(self, key: SessionKey) -> bool:
         marks = {self._marking.mark(*key), self._marking.mark(key.user_id)}
         return key not in self._entries and not marks.isdisjoint(self._marked_at)
-
-
-def _passes(header: SessionHeader, wanted: ListFilter) -> bool:
-    is_active = header.status is SessionStatus.ACTIVE
-    return (
-        (wanted.status is None or header.status is wanted.status)
-        and (wanted.is_active is None or is_active is wanted.is_active)
-        and (wanted.project_id is None or header.project_id == wanted.project_id)
-        and (wanted.tag is None or wanted.tag in header.tags)
-        and (wanted.is_pinned is None or header.is_pinned is wanted.is_pinned)
-        and (
-            wanted.name_contains is None
-            or wanted.name_contains.casefold() in (header.session_name or "").casefold()
-        )
-    )

@@ -30,7 +30,14 @@ from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
-from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader, SessionStatus
+from app.domain.session import (
+    HeaderChange,
+    NewSession,
+    Precondition,
+    SessionHeader,
+    SessionStatus,
+    SessionSummary,
+)
 
 PAGE_LIMIT = 200
 """The most sessions or hits on one page."""
@@ -86,6 +93,21 @@ class ListFilter:
     is_pinned: bool | None = None
     name_contains: str | None = None
     """Case-folded on both sides."""
+
+    def admits(self, session: SessionSummary) -> bool:
+        """Whether a list shows this session."""
+        is_active = session.status is SessionStatus.ACTIVE
+        return (
+            (self.status is None or session.status is self.status)
+            and (self.is_active is None or is_active is self.is_active)
+            and (self.project_id is None or session.project_id == self.project_id)
+            and (self.tag is None or self.tag in session.tags)
+            and (self.is_pinned is None or session.is_pinned is self.is_pinned)
+            and (
+                self.name_contains is None
+                or self.name_contains.casefold() in (session.session_name or "").casefold()
+            )
+        )
 
 
 NO_FILTER = ListFilter()
