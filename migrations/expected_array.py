@@ -10,7 +10,7 @@ _CHUNK_BYTES = 1024 * 1024
 _SIDE_BY_SIDE = re.compile(r"(?a)(?:\}\s*,|\n)\s*(?=\{\s*\")")
 _BETWEEN = re.compile(r"(?a)[\s,]*")
 _COMMA_OR_BRACKET = re.compile(r"[,\[\]{]")
-_TELLING = re.compile(r"""(?a)"(?:(?:[^"\\\n]|\\[^\n])*"(?P<behind>\s*))?|[\[\]{},:]""")
+_TELLING = re.compile(r"""(?a)"(?:(?:[^"\\\n]++|\\[^\n])*+"(?P<behind>\s*))?|[\[\]{},:]""")
 
 
 def array_elements(source: BinaryIO, limit_bytes: int) -> Iterator[bytes | None]:
@@ -109,7 +109,8 @@ class _Array:
         return found and found.start() + (found[0][0] == "}")
 
     def _read_on(self) -> None:
-        chunk = self._source.read(_CHUNK_BYTES)
+        # As much again as a long element has so far, so that it is not decoded over and over.
+        chunk = self._source.read(max(_CHUNK_BYTES, len(self._text) - self._at))
         self._is_whole = not chunk
         self._text = self._text[self._at :] + self._utf8.decode(chunk, final=not chunk)
         self._at = 0

@@ -85,12 +85,17 @@ class ArrayFraming:
 
     def records(self, chunks: Iterable[bytes]) -> Iterator[RawRecord]:
         """The elements; an array that does not end is told in the end."""
+        awaited_bytes = 0
         for chunk in chunks:
             self._buffer = self._buffer[self._start :] + chunk
             self._fed_bytes += len(chunk)
             self._at -= self._start
             self._start = 0
+            if len(self._buffer) < awaited_bytes:
+                continue
             yield from self._elements()
+            # A long element is looked at when it is twice as long, not over and over.
+            awaited_bytes = min(2 * (len(self._buffer) - self._start), self._limit_bytes)
             if len(self._buffer) - self._start > self._limit_bytes:
                 self._lose()
                 yield from self._elements()
