@@ -5,9 +5,10 @@ import typer
 from migrations.job_commands import commands_of
 from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
+from migrations.jobs.nest_sessions import NEST_SESSIONS
 from migrations.run_commands import run_commands
 
-JOBS = (GROUP_MESSAGES, FOLD_SESSIONS)
+JOBS = (GROUP_MESSAGES, FOLD_SESSIONS, NEST_SESSIONS)
 
 
 def add_commands(app: typer.Typer) -> None:

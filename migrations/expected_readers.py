@@ -6,9 +6,11 @@ from app.domain.source_options import SourceOptions
 from migrations.expected import ExpectedReader
 from migrations.expected_record import ExpectedRecords
 from migrations.expected_session import ExpectedDocuments
+from migrations.expected_tree import ExpectedTree
 
 READERS: Mapping[str, Callable[[SourceOptions], ExpectedReader]] = {
     "message-documents": ExpectedRecords,
     "session-documents": ExpectedDocuments,
+    "json-tree": ExpectedTree,
 }
 """By the name of a format."""

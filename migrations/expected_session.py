@@ -37,7 +37,7 @@ TOLD_FIELDS: Mapping[str, Any] = {
 }
 """What a session has of its own, and what it has where nothing is told."""
 
-_SPACING = 67_108_864
+SPACING = 67_108_864
 _NAMES = {
     "id": "id session_id _id",
     "user_id": "user_id",
@@ -100,23 +100,23 @@ class ExpectedDocuments:
         except (ValueError, RecursionError):
             yield None
             return
-        said, others = _said(document, self.names)
-        yield from self.session_rows(position * _SPACING, said, others)
+        said, others = said_in(document, self.names)
+        yield from self.session_rows(position * SPACING, said, others)
 
     def place(self, position: int, word: str) -> str:
         """Where a record is, in people's words."""
-        number = position % _SPACING
-        return f"{word} {position // _SPACING}" + (f", message {number}" if number else "")
+        number = position % SPACING
+        return f"{word} {position // SPACING}" + (f", message {number}" if number else "")
 
     def session_rows(
         self, position: int, said: _Document, others: _Document
     ) -> Iterator[Row | ToldRow | None]:
         """The rows of a session whose first record has this position."""
         elements = said.pop("messages", None)
-        sound_said, sound_others = _sound(said), _sound(others)
-        if (sound_said, sound_others) != (said, others):
+        members_before = len(said) + len(others)
+        said, others = sound(said), sound(others)
+        if len(said) + len(others) < members_before:
             yield None
-        said, others = sound_said, sound_others
         try:
             session_id, user_id = id_of(said, "id"), id_of(said, "user_id") or None
         except ValueError:
@@ -148,14 +148,14 @@ class ExpectedDocuments:
         return whole
 
     def _is_extended(self, document: _Document) -> bool:
-        said, _ = _said(document, self.names)
+        said, _ = said_in(document, self.names)
         of_session = ("id", "user_id", "created_at", "updated_at", "last_message_at")
         if any(is_extended(said.get(name)) for name in of_session):
             return True
         elements = said.get("messages")
         for element in cast("Sequence[Any]", elements) if isinstance(elements, list) else ():
             if isinstance(element, dict):
-                message, _ = _said(cast("_Document", element), self.message_names)
+                message, _ = said_in(cast("_Document", element), self.message_names)
                 of_message = ("id", "user_id", "session_id", "created_at")
                 if any(is_extended(message.get(name)) for name in of_message):
                     return True
@@ -203,9 +203,9 @@ class ExpectedDocuments:
     ) -> Iterator[Row | None]:
         parsed: list[tuple[_Document, _Document] | None] = []
         for element in messages:
-            is_sound = isinstance(element, dict) and bool(_sound({"": element}))
+            is_sound = isinstance(element, dict) and bool(sound({"": element}))
             message = cast("_Document", element) if is_sound else None
-            parsed.append(None if message is None else _said(message, self.message_names))
+            parsed.append(None if message is None else said_in(message, self.message_names))
         for index, pair in enumerate(parsed):
             row = None
             if pair is not None:
@@ -293,7 +293,7 @@ def _chosen(
     }
 
 
-def _said(document: _Document, names: Mapping[str, Sequence[str]]) -> tuple[_Document, _Document]:
+def said_in(document: _Document, names: Mapping[str, Sequence[str]]) -> tuple[_Document, _Document]:
     """What is said by our names, and what else there is."""
     said: _Document = {}
     gone: set[str] = set()
@@ -308,17 +308,17 @@ def _said(document: _Document, names: Mapping[str, Sequence[str]]) -> tuple[_Doc
     return said, {name: value for name, value in document.items() if name not in gone}
 
 
-def _sound(document: _Document) -> _Document:
+def sound(document: _Document) -> _Document:
     """Without the members that are no JSON in UTF-8."""
-    sound: _Document = {}
+    kept: _Document = {}
     for name, value in document.items():
         try:
             canonical([name, value]).encode()
         except (ValueError, RecursionError):
             continue
         if depth_of(value) < SOURCE_DEPTH_LIMIT:
-            sound[name] = value
-    return sound
+            kept[name] = value
+    return kept
 
 
 def _fitting(name: str, value: Any, zone: ZoneInfo | None) -> Any:

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.errors import ConfigurationError
 from app.formats.port import Format, Source
 
 
@@ -19,6 +21,8 @@ class Job:
     make_format: Callable[[SourceOptions], Format]
     open_source: Callable[[str, SourceOptions], Source]
     """From what the operator named."""
+    reads_folder: bool = False
+    """Whether a source is a folder, and not a file."""
     options: SourceOptions = AS_IT_IS
     """What the operator says of the source, and how much of it is wanted."""
 
@@ -35,6 +39,10 @@ class Job:
         """The source that the operator named, to be entered by whoever reads it.
 
         Raises:
+            ConfigurationError: it is a folder where a file is wanted, or the other way round.
             SourceError: there can be no such source.
         """
+        is_folder = Path(location).is_dir()
+        if is_folder is not self.reads_folder:
+            raise ConfigurationError(f"{location} is {'a' if is_folder else 'no'} folder.")
         return self.open_source(location, self.options)

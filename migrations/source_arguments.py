@@ -17,8 +17,6 @@ def _checked_source(location: str) -> str:
     path = Path(location)
     if path != STANDARD_INPUT and not path.exists():
         raise typer.BadParameter(f"{path} does not exist.")
-    if path.is_dir():
-        raise typer.BadParameter(f"{path} is a folder.")
     return location
 
 
@@ -34,9 +32,9 @@ SourceArgument = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A file of message documents: JSON lines, a JSON array, MongoDB Extended JSON or BSON,"
-        " plain or gzipped; - is standard input. Or a MongoDB collection:"
-        " mongodb://host/database.collection.",
+        help="A file of documents: JSON lines, a JSON array, MongoDB Extended JSON or BSON, plain"
+        " or gzipped; - is standard input. A MongoDB collection: mongodb://host/database.collection."
+        " For trees, the folder that holds chat_sessions, projects or both.",
         callback=_checked_source,
         show_default=False,
     ),

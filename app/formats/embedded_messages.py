@@ -70,6 +70,11 @@ class EmbeddedMessages:
             else:
                 yield record
 
+    def is_message(self, element: dict[str, Any]) -> bool:
+        """Whether an object says who says what."""
+        known, _ = self._names.split(element)
+        return "content" in known and "message_type" in known
+
     def _first_instant(self, elements: Sequence[Any]) -> int | None:
         """The first date that any element has."""
         for element in elements:

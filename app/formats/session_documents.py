@@ -11,6 +11,7 @@ from app.formats.embedded_messages import MESSAGE_NAMES, EmbeddedMessages, Owner
 from app.formats.faults import FaultError
 from app.formats.loose_json import decoded_loosely, decoded_strictly, sound_members
 from app.formats.near_names import NearNames
+from app.formats.nested_places import fault_position
 from app.formats.port import FaultyRecord, Notation, RawRecord, Record, SessionRecord
 from app.formats.session_fields import SESSION_NAMES, SessionFieldsReader
 from app.formats.source_ids import id_in
@@ -104,7 +105,8 @@ class SessionDocuments:
             whole_count = len(known) + len(rest)
             known, rest = sound_members(known), sound_members(rest)
             if len(known) + len(rest) < whole_count:
-                yield FaultyRecord(position, Reason.MALFORMED_JSON, DAMAGED_MEMBERS, b"")
+                place = fault_position(position)
+                yield FaultyRecord(place, Reason.MALFORMED_JSON, DAMAGED_MEMBERS, b"")
         session_id = id_in(known, "id")
         if session_id is None:
             raise FaultError(Reason.MISSING_SESSION_ID, "The document has no id.")
@@ -117,7 +119,7 @@ class SessionDocuments:
         yield SessionRecord(position, session_id, user_id, told.fields, raw, told.findings)
         if messages is not None and not isinstance(messages, list):
             detail = "What should be the array of messages is none."
-            yield FaultyRecord(position + 1, Reason.INVALID_CONTENT, detail, b"")
+            yield FaultyRecord(fault_position(position, 1), Reason.INVALID_CONTENT, detail, b"")
         owner = Owner(session_id, user_id, told.instant_microseconds)
         yield from self._messages.records(elements, owner, position + 1, is_checked=is_checked)
 
