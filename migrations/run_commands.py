@@ -1,10 +1,12 @@
 """The commands of runs: what the ledger knows of them, and the way back."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.errors import ConfigurationError
 from app.progress import ProgressKind, told_on_stderr
 from migrations.command_work import (
     DryRunOption,
@@ -19,14 +21,26 @@ from migrations.command_work import (
     report,
     store_url,
 )
+from migrations.html_report import to_html
 from migrations.ledger import find_run
 from migrations.ledger_outcomes import outcomes_of
+from migrations.ledger_report import ledger_report
 from migrations.report import Report
 from migrations.rollback import roll_back
 from migrations.status import status_of
 
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="The id of a run; `status` lists them.")
+]
+HTMLOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        help="Write a page with charts to this file, which needs no network to be read.",
+        metavar="FILE",
+        dir_okay=False,
+        show_default=False,
+    ),
 ]
 run_commands = typer.Typer()
 
@@ -52,6 +66,29 @@ def outcomes(run: RunArgument, store: StoreOption = None) -> None:
                 typer.echo(json.dumps(outcome, ensure_ascii=False))
 
     done(work)
+
+
+@run_commands.command("report")
+def report_of_run(
+    run: RunArgument,
+    store: StoreOption = None,
+    *,
+    html: HTMLOption = None,
+    as_json: JSONOption = False,
+) -> None:
+    """Tell all that the ledger knows of a run; with `--html` as a page for a browser, too."""
+
+    async def work() -> Report:
+        async with reading(store_url(store)) as target:
+            found = await ledger_report(target, run)
+        if html is not None:
+            try:
+                html.write_text(to_html(found), encoding="utf-8")
+            except OSError as error:
+                raise ConfigurationError(f"{html} cannot be written: {error.strerror}.") from error
+        return found
+
+    report(work, as_json=as_json)
 
 
 @run_commands.command()

@@ -188,3 +188,30 @@ def test_every_record_has_one_outcome(source: Path, url: str) -> None:
         "user_id": "ada",
         "session_id": "s1",
     }
+
+
+def test_a_run_is_reported_in_text_as_json_and_as_a_page(
+    source: Path, url: str, tmp_path: Path
+) -> None:
+    run_id = folded(source, url)
+    page = tmp_path / "report.html"
+
+    status, text, _ = called("report", run_id, "--store", url, "--html", page)
+    as_json = called("report", run_id, "--store", url, "--json")
+
+    assert status == 0
+    assert run_id in text
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert run_id in page.read_text(encoding="utf-8")
+    assert json.loads(as_json[1])["run_id"] == run_id
+
+
+def test_a_page_that_cannot_be_written_is_the_callers_mistake(
+    source: Path, url: str, tmp_path: Path
+) -> None:
+    run_id = folded(source, url)
+
+    status, _, told = called("report", run_id, "--store", url, "--html", tmp_path / "no" / "where")
+
+    assert status == 2
+    assert "cannot be written: No such file or directory." in told
