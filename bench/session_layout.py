@@ -75,9 +75,12 @@ class GrowingSession:
     """Messages in the head."""
     segments: list[int] = field(default_factory=list[int])
     """The messages in each, oldest first."""
+    unmerged: int = 0
+    """How many of the newest are small, and wait for a merge."""
     seals: int = 0
     copied: int = 0
     """Messages written into segments, those included that a merge writes once more."""
+    merges: int = 0
     replaced: int = 0
     """Segments that merges have left behind."""
     rewritten_bytes: float = 0.0
@@ -104,19 +107,22 @@ class GrowingSession:
 
     def _seal(self) -> None:
         kept = int(self.budget.kept_bytes / self.live_bytes)
-        sealed, merging = self.live - kept, self.live * self.live_bytes
-        while self.segments:
-            newest_bytes = self.segments[-1] * self.packed_bytes
-            if newest_bytes > merging or newest_bytes + merging > self.budget.segment_bytes:
-                break
-            merging += newest_bytes
-            sealed += self.segments.pop()
-            self.replaced += 1
+        sealed = self.live - kept
+        small = self.segments[len(self.segments) - self.unmerged :]
+        small_bytes = int(sum(small) * self.packed_bytes)
+        if self.budget.is_merge_due(small_bytes, int(self.live * self.live_bytes)):
+            del self.segments[-self.unmerged :]
+            self.replaced += self.unmerged
+            self.unmerged = 0
+            self.merges += 1
+            sealed += sum(small)
         self.copied += sealed
         limit = max(1, int(self.budget.segment_bytes / self.packed_bytes))
         while sealed:
             self.segments.append(min(sealed, limit))
             sealed -= self.segments[-1]
+        is_large = self.segments[-1] * self.packed_bytes > self.budget.segment_bytes // 2
+        self.unmerged = 0 if is_large else self.unmerged + 1
         self.live = kept
         self.seals += 1
 

@@ -109,7 +109,8 @@ def _head(key: tuple[str, str], messages: list[Document]) -> Document:
         "sealed_count": 0,
         "sealed_revision": 1,
         "newest_segment": None,
-        "newest_bytes": 0,
+        "unmerged_from": 0,
+        "unmerged_bytes": 0,
         "sealed_until": 0,
         "newest_message_at": last,
     }

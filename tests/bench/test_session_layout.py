@@ -41,13 +41,20 @@ def test_later_seals_come_at_an_eighth_of_the_budget() -> None:
     assert (session.live, session.segments, session.seals) == (2, [63, 7], 2)
 
 
-def test_small_segments_are_merged_like_the_digits_of_a_counter() -> None:
-    sealed_twice, sealed_three_times = grown(65 + 14), grown(65 + 21)
+def test_small_segments_become_one_when_another_would_make_it_too_large() -> None:
+    seals_before, seals_after = grown(65 + 7 * 7), grown(65 + 7 * 8)
 
-    assert sealed_twice.segments == [63, 14]
-    assert sealed_twice.replaced == 1
-    assert sealed_twice.copied == 63 + 7 + 14
-    assert sealed_three_times.segments == [63, 14, 7]
+    assert seals_before.segments == [63, 7, 7, 7, 7, 7, 7, 7]
+    assert seals_after.segments == [63, 56]
+    assert seals_after.replaced == 7
+    assert seals_after.copied == 63 + 49 + 56
+
+
+def test_a_merged_segment_is_left_alone() -> None:
+    session = grown(65 + 7 * 16)
+
+    assert session.segments == [63, 56, 56]
+    assert session.copied == 63 + 2 * (49 + 56)
 
 
 def test_all_messages_are_somewhere() -> None:

@@ -127,7 +127,14 @@ HARMLESS = {
     # Absence or null is a value of theirs, too.
     *("session_name", "project_id", "workspace_id", "last_message_at", "newest_message_at"),
     *("user_id", "parent_id", "edited_at", "deleted_at", "metadata", "extras", "change"),
-    *("digest", "newest_bytes", "previous_bytes", "previous_until", "until_revision", "size_bytes"),
+    *(
+        "digest",
+        "unmerged_from",
+        "unmerged_bytes",
+        "previous_until",
+        "until_revision",
+        "size_bytes",
+    ),
     *("revision", "seq"),
 }
 """Members of which some damage is not seen by any call, or does not matter to it."""

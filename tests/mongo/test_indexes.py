@@ -45,6 +45,7 @@ EXPECTED = {
     "sessions: deleted_at, user_id": "keys",
     "segments: generation, user_id": "chain",
     "segments: end_seq, generation, user_id": "chain",
+    "segments: end_seq, first_seq, generation, user_id": "chain",
     "segments: generation, until_revision, user_id": "chain",
     "segments: $or, generation, user_id": "chain",
     "segments: generation, message_keys, user_id": "message_keys",

@@ -51,7 +51,8 @@ def built(
         "sealed_count": 0,
         "sealed_revision": 1,
         "newest_segment": None,
-        "newest_bytes": 0,
+        "unmerged_from": 0,
+        "unmerged_bytes": 0,
         "sealed_until": 0,
     }
     if messages:

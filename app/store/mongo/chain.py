@@ -146,6 +146,24 @@ class Chain:
             found = await self._find(head, {}, {**dict.fromkeys(_LINKS, 1), **projection})
             return _on_chain(head, found, lambda segment: segment["previous"] is None)
 
+    async def unmerged(self, head: Head) -> list[Document]:
+        """The small segments at the end of a chain that are to become one, whole, oldest first.
+
+        Raises:
+            HeadMovedError: the head is not the session's any more.
+        """
+        # Some may have corrections only, and so no place of their own.
+        from_there = {"$gte": head.unmerged_from}
+        found = await self._find(head, {"end_seq": from_there, "first_seq": from_there}, None)
+        remaining_bytes = head.unmerged_bytes
+
+        def is_last(segment: Document) -> bool:
+            nonlocal remaining_bytes
+            remaining_bytes -= int(segment["size_bytes"])
+            return remaining_bytes <= 0
+
+        return _on_chain(head, found, is_last)
+
     async def under(self, user_id: str, generation: str, newest_segment: str) -> list[Document]:
         """The segments under one, and the places of their past texts; for who removes them.
 
@@ -165,7 +183,9 @@ class Chain:
             link = segment.get("previous")
         return under
 
-    async def _find(self, head: Head, condition: Document, projection: Document) -> list[Document]:
+    async def _find(
+        self, head: Head, condition: Document, projection: Document | None
+    ) -> list[Document]:
         of_session = {"user_id": head.document["user_id"], "generation": head.generation}
         return await self._segments.find({**of_session, **condition}, projection).to_list()
 

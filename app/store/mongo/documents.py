@@ -106,8 +106,11 @@ class SessionHead(BeanieDocument):
     sealed_revision: int
     """The revision of all messages here that no step accounts for."""
     newest_segment: str | None
-    newest_bytes: int
-    """The size of that segment; 0 where there is none."""
+    unmerged_from: int
+    """Where the first of the small segments begins that no merge has taken in yet; all that come
+    after it are such."""
+    unmerged_bytes: int
+    """The sizes of these together."""
     sealed_until: int
     """The session's revision at the last seal; 0 where there was none."""
 
@@ -159,7 +162,6 @@ class Segment(BeanieDocument):
     previous: str | None
     previous_until: int
     """`until_revision` of the one before; 0 where there is none."""
-    previous_bytes: int
     first_seq: int
     end_seq: int
     until_revision: int

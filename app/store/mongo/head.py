@@ -12,6 +12,7 @@ from app.store.mongo.encoding import HEADER_FIELDS, Document, loaded_header
 _NUMBERS = (
     *("revision", "changes", "next_seq", "live_bytes"),
     *("sealed_count", "sealed_revision", "sealed_until"),
+    *("unmerged_from", "unmerged_bytes"),
 )
 _TEXTS = ("user_id", "session_id", "generation")
 _ARRAYS = ("messages", "steps", "corrections", "past_texts")
@@ -45,6 +46,8 @@ class Head:
         "sealed_revision",
         "sealed_until",
         "steps",
+        "unmerged_bytes",
+        "unmerged_from",
     )
 
     def __init__(self, document: Document) -> None:
@@ -70,6 +73,8 @@ class Head:
             self.sealed_revision: int = document["sealed_revision"]
             self.sealed_until: int = document["sealed_until"]
             self.newest_segment: str | None = document["newest_segment"]
+            self.unmerged_from: int = document["unmerged_from"]
+            self.unmerged_bytes: int = document["unmerged_bytes"]
             is_sound = (
                 all(isinstance(document[name], int) for name in _NUMBERS)
                 and all(isinstance(document[name], str) for name in _TEXTS)

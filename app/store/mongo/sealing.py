@@ -1,9 +1,9 @@
 """Sealing: the oldest part of a head becomes segments, so that the head stays small.
 
 A session is one document until it passes the budget. Once it has segments, its head is kept far
-smaller, so that an append costs the same however long the session has become; and what is sealed
-is merged with the newest segments as long as they are no larger, like the digits of a binary
-counter: each message is copied a few times, and segments grow to their full size.
+smaller, so that an append costs the same however long the session has become. What is sealed then
+is a small segment; some of these become one of full size as soon as there are enough, so that each
+message is written twice and most seals read nothing but the head.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from app.errors import AppError
-from app.store.mongo.chain import damage_named
+from app.store.mongo.chain import Chain, HeadMovedError, damage_named
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import STEP_BYTES, Document, message_size_bytes
@@ -47,6 +47,10 @@ class Budget:
     def kept_bytes(self) -> int:
         """What a seal leaves in the head, for those who ask only for what is new."""
         return self.segment_bytes // _KEPT_SHARE
+
+    def is_merge_due(self, unmerged_bytes: int, live_bytes: int) -> bool:
+        """Whether small segments are to become one: another such seal after this would not fit."""
+        return unmerged_bytes > 0 and unmerged_bytes + 2 * live_bytes > self.segment_bytes
 
     def is_passed_by(self, live_bytes: int, newest_segment: str | None) -> bool:
         """Whether a head should be sealed."""
@@ -122,30 +126,34 @@ def plan_seal(
     if segments:
         members |= {
             "newest_segment": segments[-1]["_id"],
-            "newest_bytes": segments[-1]["size_bytes"],
             "sealed_until": head.revision,
+            **_unmerged(head, segments, segment_bytes, has_merged=bool(merged)),
         }
     return SealPlan(segments, [segment["_id"] for segment in merged], members)
 
 
 def _link(head: Head, merged: list[Document]) -> Link:
-    document = head.document
+    user_id = head.document["user_id"]
     if merged:
         oldest = merged[0]
-        return Link(
-            document["user_id"],
-            head.generation,
-            oldest["previous"],
-            oldest["previous_until"],
-            oldest["previous_bytes"],
-        )
-    return Link(
-        document["user_id"],
-        head.generation,
-        head.newest_segment,
-        head.sealed_until,
-        document["newest_bytes"],
-    )
+        return Link(user_id, head.generation, oldest["previous"], oldest["previous_until"])
+    return Link(user_id, head.generation, head.newest_segment, head.sealed_until)
+
+
+def _unmerged(
+    head: Head, segments: list[Document], segment_bytes: int, *, has_merged: bool
+) -> Document:
+    """Where the small segments begin once others have come, and how large they are together."""
+    newest = segments[-1]
+    size_bytes = newest["size_bytes"]
+    if size_bytes > segment_bytes // 2:
+        return {"unmerged_from": newest["end_seq"], "unmerged_bytes": 0}
+    if has_merged or len(segments) > 1:
+        return {"unmerged_from": newest["first_seq"], "unmerged_bytes": size_bytes}
+    return {
+        "unmerged_from": head.unmerged_from,
+        "unmerged_bytes": head.unmerged_bytes + size_bytes,
+    }
 
 
 def _after(head: Head, count: int) -> tuple[int, list[int]]:
@@ -166,11 +174,17 @@ class Sealer:
     """Seals heads of one store; those of one session one after the other in this process."""
 
     def __init__(
-        self, collections: Collections, chores: Chores, budget: Budget, timeout_seconds: float
+        self,
+        collections: Collections,
+        chain: Chain,
+        chores: Chores,
+        budget: Budget,
+        timeout_seconds: float,
     ) -> None:
         self.budget = budget
         self._timeout_seconds = timeout_seconds
         self._collections = collections
+        self._chain = chain
         self._chores = chores
         self._running: dict[str, asyncio.Task[None]] = {}
 
@@ -220,25 +234,13 @@ class Sealer:
         return updated
 
     async def _mergeable(self, head: Head) -> list[Document]:
-        """The newest segments that are no larger than what will be merged with them."""
-        merged: list[Document] = []
-        size_bytes = head.live_bytes
-        link, next_bytes = head.newest_segment, head.document["newest_bytes"]
-        while (
-            link is not None
-            and next_bytes <= size_bytes
-            and next_bytes + size_bytes <= self.budget.segment_bytes
-        ):
-            segment = await self._collections.segments.find_one(
-                {"_id": link, "user_id": head.document["user_id"]}
-            )
-            if segment is None:
-                break  # the head has moved on, and the seal will find that out
-            merged.append(segment)
-            size_bytes += next_bytes
-            link, next_bytes = segment["previous"], segment["previous_bytes"]
-        merged.reverse()
-        return merged
+        """The small segments that become one with what is sealed now; mostly none."""
+        if not self.budget.is_merge_due(head.unmerged_bytes, head.live_bytes):
+            return []
+        try:
+            return await self._chain.unmerged(head)
+        except HeadMovedError:
+            return []  # the seal will find that out
 
     async def _seal_by_id(self, user_id: str, head_id: str) -> None:
         condition = {"_id": head_id, "user_id": user_id}

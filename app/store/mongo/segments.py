@@ -84,7 +84,6 @@ class Link:
     generation: str
     previous: str | None = None
     previous_until: int = 0
-    previous_bytes: int = 0
 
 
 def chained_segments(
@@ -92,11 +91,7 @@ def chained_segments(
 ) -> list[Document]:
     """The content as segments of about a size, oldest first, linked to the chain and each other."""
     segments: list[Document] = []
-    previous, previous_until, previous_bytes = (
-        link.previous,
-        link.previous_until,
-        link.previous_bytes,
-    )
+    previous, previous_until = link.previous, link.previous_until
     for part, size_bytes in _parts(content, segment_bytes):
         segment_id = uuid4().hex
         segments.append(
@@ -106,7 +101,6 @@ def chained_segments(
                 "generation": link.generation,
                 "previous": previous,
                 "previous_until": previous_until,
-                "previous_bytes": previous_bytes,
                 "first_seq": part.first_seq,
                 "end_seq": part.first_seq + len(part.messages),
                 "until_revision": until_revision,
@@ -119,7 +113,7 @@ def chained_segments(
                 "forgotten_revision": 0,
             }
         )
-        previous, previous_until, previous_bytes = segment_id, until_revision, size_bytes
+        previous, previous_until = segment_id, until_revision
     return segments
 
 

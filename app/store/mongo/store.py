@@ -77,7 +77,7 @@ class MongoStore:
         self._chores = Chores(collections, chain, clock)
         self._marks = Marks(collections, marking)
         self._reader = Reader(collections, chain, marking)
-        self._sealer = Sealer(collections, self._chores, budget, connection.timeout_seconds)
+        self._sealer = Sealer(collections, chain, self._chores, budget, connection.timeout_seconds)
         self._appender = Appender(collections, self._reader, chain, self._sealer)
         self._changer = Changer(
             collections, self._reader, chain, self._sealer, self._chores, self.limits

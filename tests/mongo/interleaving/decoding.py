@@ -229,17 +229,22 @@ def _wire(seq: int, stored: Document) -> Document:
 
 
 def _check_links(head: Document, chain: list[Document]) -> None:
-    until, size_bytes = 0, 0
+    until = 0
     for segment in chain:
         assert segment["user_id"] == head["user_id"]
         assert segment["generation"] == head["generation"]
         assert segment["previous_until"] == until
-        assert segment["previous_bytes"] == size_bytes
         assert segment["until_revision"] >= until
         assert len(segment["message_keys"]) == len(segment["messages"])
-        until, size_bytes = segment["until_revision"], segment["size_bytes"]
+        until = segment["until_revision"]
     assert head["sealed_until"] == until
-    assert head["newest_bytes"] == size_bytes
+    unmerged_from, unmerged_bytes = head["sealed_count"], 0
+    for segment in reversed(chain):
+        if unmerged_bytes == head["unmerged_bytes"]:
+            break
+        unmerged_from = segment["first_seq"]
+        unmerged_bytes += segment["size_bytes"]
+    assert (head["unmerged_from"], head["unmerged_bytes"]) == (unmerged_from, unmerged_bytes)
 
 
 def _check_revisions(segment: Document) -> None:

@@ -54,15 +54,17 @@ def a_full_head() -> Contents:
 
 @cache
 def a_long_session() -> Contents:
-    """Two segments; the newer one has corrections and past texts, and the next seal merges it."""
+    """One large segment and three small ones, with corrections and past texts.
+
+    The next seal merges these: another seal would make them too large for one.
+    """
     return prepared(
         [
             Insert("creation", session()),
             Append("first", [message("p1", 11, 900)], at=instant(1)),
             Edit("first edit", "m0", said(12), at=instant(2)),
-            Edit("second edit", "m1", said(13), at=instant(3)),
-            Edit("third edit", "m0", said(14), at=instant(4)),
-            Append("second", [message("p2", 15, 300)], at=instant(5)),
+            Edit("second edit", "m0", said(14), at=instant(4)),
+            Append("second", [message("p2", 15, 450)], at=instant(5)),
             Append("third", [message("p3", 16)], at=instant(6)),
         ]
     )

@@ -11,7 +11,9 @@ from app.domain.identity import SessionKey, Version
 from app.store.port import MessageWindow
 from tests.factories import ADA, BOB, KEY
 from tests.fake_clock import instant
+from tests.mongo.facade import Document
 from tests.mongo.interleaving.calls import Call
+from tests.mongo.interleaving.decoding import chain_of
 from tests.mongo.interleaving.orders import (
     GENERATION,
     a_full_head,
@@ -68,7 +70,34 @@ def a_short_append(name: str = "append", message_id: str = "a1", number: int = 2
     return Append(name, [message(message_id, number)], at=AT)
 
 
+def chain_in(contents: Contents) -> list[Document]:
+    """The segments of the only session, oldest first."""
+    (head,) = contents["sessions"]
+    return chain_of(head, {segment["_id"]: segment for segment in contents["segments"]})
+
+
 # --- writes -------------------------------------------------------------------------------------
+
+
+def test_the_next_seal_of_a_long_session_is_a_merge() -> None:
+    merged = prepared([an_append()], contents=a_long_session(), process="second")
+
+    assert [len(segment["messages"]) for segment in chain_in(merged)] == [3, 4]
+
+
+def test_what_only_corrects_is_merged_too() -> None:
+    large = Append("large", [message("p1", 11, 3300)], at=AT)
+    edited_once = prepared(
+        [large, Edit("edit", "m0", said(41), at=AT)], a_full_head(), process="second"
+    )
+
+    edited_twice = prepared([Edit("other", "m1", said(42), at=AT)], edited_once, process="third")
+
+    shapes = [
+        [(len(one["messages"]), len(one["corrections"])) for one in chain_in(contents)]
+        for contents in (edited_once, edited_twice)
+    ]
+    assert shapes == [[(3, 0), (1, 0), (0, 1)], [(3, 0), (1, 0), (0, 2)]]
 
 
 def test_appends_never_take_anothers_place(contents: Contents) -> None:

@@ -433,12 +433,17 @@ def _short(answer: Any) -> str:
     return text if len(text) < 200 else f"{text[:200]}…"
 
 
-def prepared(calls: Iterable[Call], contents: Contents | None = None) -> Contents:
-    """What is in a database once some calls have been made one after the other."""
+def prepared(
+    calls: Iterable[Call], contents: Contents | None = None, *, process: str = "first"
+) -> Contents:
+    """What is in a database once some calls have been made one after the other.
+
+    Processes of one name make the same ids, so who goes on needs a name of its own.
+    """
     world = World(contents)
-    world.open("first")
+    world.open(process)
     for call in calls:
-        world.start("first", [call])
+        world.start(process, [call])
         run_in_order(world)
     for call in world.calls.values():
         assert not isinstance(call.record.answer, Exception), call.record.answer
