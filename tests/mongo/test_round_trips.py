@@ -1,5 +1,6 @@
 """What each operation costs: how many commands, and how many bytes; neither grows unseen."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,21 @@ async def test_the_first_append_of_a_process_learns_in_two_commands_more(
     await other.append(KEY, [make_message("second")], at=START)
     assert watch.names() == [FIND, CHANGE]
     await other.aclose()
+
+
+async def test_appends_at_once_make_no_seal_fail(long: MongoStore, watch: Watch) -> None:
+    async def append_some(first: int) -> None:
+        for number in range(first, first + 10):
+            message = make_message(f"new{number}", is_id_fresh=True)
+            await long.append(KEY, [message], at=START)
+
+    await asyncio.gather(*(append_some(first) for first in range(0, 80, 10)))
+    await long.settle()
+
+    sealed = [one for one in watch.commands if one.body.get("insert") == "segments"]
+    lost = [one for one in watch.commands if one.body.get("delete") == "segments"]
+    assert len(sealed) > 3
+    assert lost == []
 
 
 async def test_a_whole_read_is_two_commands(long: MongoStore, watch: Watch) -> None:

@@ -105,9 +105,15 @@ class Appender:
         precondition: Precondition | None,
     ) -> Appended:
         """Append the unknown ones of the messages; see the port."""
-        batch = Batch(messages)
         head_id = self._reader.head_id(key)
         await self._sealer.pause(head_id)
+        with self._sealer.held_off(head_id):
+            return await self._append(key, Batch(messages), at, precondition)
+
+    async def _append(
+        self, key: SessionKey, batch: Batch, at: str, precondition: Precondition | None
+    ) -> Appended:
+        messages = batch.messages
         if batch.is_plain and messages:
             push = _push(messages, at)
             try:

@@ -8,6 +8,9 @@ message is written twice and most seals read nothing but the head.
 
 import asyncio
 import logging
+from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from itertools import accumulate
@@ -187,6 +190,7 @@ class Sealer:
         self._chain = chain
         self._chores = chores
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._held_off: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
     def start(self, user_id: str, head_id: str) -> None:
         """Seal a head in the background; nobody waits for it but the session's next appends."""
@@ -201,6 +205,20 @@ class Sealer:
         task = self._running.get(head_id)
         if task is not None:
             await asyncio.wait([task])
+
+    @contextmanager
+    def held_off(self, head_id: str) -> Generator[None]:
+        """Seals of this head that start meanwhile begin after it: it would make them fail."""
+        ended = asyncio.get_running_loop().create_future()
+        writes = self._held_off[head_id]
+        writes.add(ended)
+        try:
+            yield
+        finally:
+            ended.set_result(None)
+            writes.remove(ended)
+            if not writes:
+                del self._held_off[head_id]
 
     async def settle(self) -> None:
         """Return once nothing is running."""
@@ -244,6 +262,8 @@ class Sealer:
 
     async def _seal_by_id(self, user_id: str, head_id: str) -> None:
         condition = {"_id": head_id, "user_id": user_id}
+        if head_id in self._held_off:
+            await asyncio.wait(self._held_off[head_id])
         try:
             with pymongo.timeout(self._timeout_seconds):
                 head = head_of(await self._collections.sessions.find_one(condition))
