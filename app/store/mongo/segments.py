@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import chain
 from uuid import uuid4
 
 from app.domain.search import terms_of
@@ -72,8 +73,8 @@ class SealedContent:
         """What all of it is found by."""
         if self.merged_terms is None:
             return distinct_terms(self.messages, self.corrections)
-        fresh = distinct_terms(self.messages[self.merged_count :], self.corrections)
-        return _limited(self.merged_terms.union(fresh))
+        fresh = _terms_in(self.messages[self.merged_count :], self.corrections)
+        return _limited(self.merged_terms | fresh)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,18 @@ def message_key(generation: str, message_id: str) -> int:
 
 def distinct_terms(*groups: Sequence[Document]) -> list[str]:
     """What a search finds a segment by: the terms of its texts, each once."""
-    return _limited(
-        {term for group in groups for one in group for term in terms_of(one["content"])}
-    )
+    return _limited(_terms_in(*groups))
+
+
+def _terms_in(*groups: Sequence[Document]) -> set[str]:
+    terms: set[str] = set()
+    for one in chain.from_iterable(groups):
+        terms.update(terms_of(one["content"]))
+    return terms
 
 
 def _limited(terms: set[str]) -> list[str]:
-    size_bytes = sum(len(term.encode()) + _TERM_OVERHEAD_BYTES for term in terms)
+    size_bytes = len("".join(terms).encode()) + _TERM_OVERHEAD_BYTES * len(terms)
     return sorted(terms) if size_bytes <= _TERMS_LIMIT_BYTES and ANY not in terms else [ANY]
 
 
