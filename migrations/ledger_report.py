@@ -129,7 +129,7 @@ class LedgerReport:
         for figures in (*self.reasons, *self.findings):
             yield f"{figures.kind}, {figures.code}: {figures.count:,}"
             for example in figures.examples:
-                yield f"    {example.place}: {told_of(example)}"
+                yield ": ".join(filter(None, [f"    {example.place}", told_of(example)]))
         yield f"verified: {self.verified_at or 'no'}"
         if self.finish is not None:
             yield f"finish: {self.finish['manner']}, {self.finish['stage']}"
