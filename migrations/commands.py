@@ -2,6 +2,8 @@
 
 import typer
 
+from migrations.import_commands import import_commands
+from migrations.importing import JOB_NAME
 from migrations.job_commands import commands_of
 from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
@@ -15,4 +17,5 @@ def add_commands(app: typer.Typer) -> None:
     """Add those of every job, and those of runs."""
     for job in JOBS:
         app.add_typer(commands_of(job), name=job.name)
+    app.add_typer(import_commands, name=JOB_NAME)
     app.add_typer(run_commands)

@@ -168,6 +168,8 @@ class SessionRecord(_Written):
     created, only until the batch is done."""
     message_count: int = 0
     """How many messages it is created with, or gets in a later part of one that was created."""
+    changes: int = 0
+    """How many changes the session has that it is created with, as one that was imported may."""
     state: str | None = None
     """Of `SessionState`; None as long as the batch is only begun."""
     folded: list[int] = Field(default_factory=list[int])
@@ -221,6 +223,11 @@ class RunLedger:
     def run_id(self) -> str:
         """Of the run."""
         return self.record.run_id
+
+    @property
+    def store(self) -> SessionStore:
+        """Where the ledger is, and the sessions that it tells of."""
+        return self._store
 
     async def change(self, **members: Any) -> None:
         """Set members of the run's record.

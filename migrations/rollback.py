@@ -55,6 +55,8 @@ class _Done:
     """Whether a batch that is done says so; one that is only begun may not have got so far."""
     before: SessionHeader | None = None
     message_count: int = 0
+    changes: int = 0
+    """That the session was created with."""
     message_ids: set[str] = field(default_factory=set[str])
     """Those that it may have appended."""
 
@@ -68,6 +70,7 @@ class _Done:
         if record.before is not None:
             self.before = record.header_before
             return
+        self.changes = max(self.changes, record.changes)
         if record.state is not None or not record.is_continued:
             self.message_count += record.message_count
         self.is_created = self.is_created or record.state != SessionState.COMPLETED
@@ -233,7 +236,7 @@ class _Undoing:
 
     async def _why_left(self, key: SessionKey, header: SessionHeader, done: _Done) -> str | None:
         """Why the session must be left alone; None where only the run has written to it."""
-        changes = 0 if done.before is None else done.before.changes
+        changes = done.changes if done.before is None else done.before.changes
         if header.changes != changes:
             return "Its user has changed it since."
         sure_count = done.message_count if done.before is None else done.before.next_seq

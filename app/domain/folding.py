@@ -49,6 +49,8 @@ class Reason(StrEnum):
     MESSAGE_TOO_LARGE = "message_too_large"
     SESSION_TOO_LARGE = "session_too_large"
     """What the source says of the session itself has more bytes than a header may."""
+    DAMAGED_SESSION = "damaged_session"
+    """A session of our own export that does not fit together."""
     USER_UNKNOWN = "user_unknown"
     """No message of the session names a user."""
     USER_AMBIGUOUS = "user_ambiguous"
