@@ -295,6 +295,17 @@ class StoreReadOnlyError(StoreUnavailableError):
     title = "The store cannot be written"
 
 
+class LegacySourceUnavailableError(StoreUnavailableError):
+    """A source that is still in use cannot be read; what is not in the store cannot be known."""
+
+    code = "legacy_source_unavailable"
+    title = "A legacy source is not available"
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        super().__init__(f"The legacy source of {label} cannot be read for now.")
+
+
 class StoreVersionError(StoreError):
     """The store was written by a newer Chatfold, or the library below it is too old."""
 

@@ -16,6 +16,8 @@ from app.api.metrics import Metrics
 from app.api.openapi import DocumentedApp
 from app.api.problems import install_problems
 from app.clock import Clock, SystemClock
+from app.legacy.folding_store import FoldingStore
+from app.legacy.opening import open_sources
 from app.service.flat_messages import FlatMessageService
 from app.service.read_cache import ReadCache
 from app.service.sessions import SessionService
@@ -49,6 +51,8 @@ def serving_app() -> FastAPI:
             segment_bytes=settings.segment_bytes,
         )
         try:
+            if sources := await open_sources(settings.legacy_sources, store.limits):
+                store = FoldingStore(store, sources)
             _connect(app, settings, store, clock)
             yield
         finally:

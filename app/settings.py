@@ -35,6 +35,7 @@ SECRET_MINIMUM_BYTES = 32
 """RFC 7518 §3.2: a key for HS256 has at least as many bits as the hash."""
 RSA_MINIMUM_BITS = 2048
 """RFC 7518 §3.3."""
+_NEXT_SOURCE = re.compile(r",(?=\s*[a-z][a-z-]*=)")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
 _log = logging.getLogger(__name__)
@@ -79,6 +80,12 @@ def is_loopback(host: str) -> bool:
 def _split_at_commas(value: Any) -> Any:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def _split_before_formats(value: Any) -> Any:
+    if isinstance(value, str):  # URLs of MongoDB may hold commas themselves
+        return [part.strip() for part in _NEXT_SOURCE.split(value) if part.strip()]
     return value
 
 
@@ -209,6 +216,11 @@ class Settings(StoreSettings):
     legacy_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
     legacy_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
     """From this instant on the legacy door answers 410."""
+
+    legacy_sources: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_split_before_formats)
+    ] = ()
+    """Sources that are still in use, each as `format=location`; a location may hold a password."""
 
     read_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=0)
     body_limit_bytes: int = Field(default=16 * MEBIBYTE, ge=1)

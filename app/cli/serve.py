@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from app.api.logs import logging_configuration
 from app.api.metrics import MULTIPROCESS_FOLDER
 from app.errors import AppError
+from app.legacy.opening import named_source
 from app.settings import PREFIX, Settings
 from app.store.factory import open_store
 from app.store.urls import shown_url
@@ -95,13 +96,17 @@ def serve(
 
 
 async def _try_store(settings: Settings) -> None:
-    """Open the store once, so that what is wrong with it is one sentence and not a worker's end."""
+    """Open the store and name the sources once: what is wrong is a sentence, no worker's end."""
     store = await open_store(
         settings.store,
         write_timeout_seconds=settings.write_timeout_seconds,
         segment_bytes=settings.segment_bytes,
     )
-    await store.aclose()
+    try:
+        for one in settings.legacy_sources:
+            await named_source(one, store.limits).aclose()
+    finally:
+        await store.aclose()
 
 
 @contextmanager

@@ -107,9 +107,13 @@ class CollectionSource:
 
     def __iter__(self) -> Iterator[RawRecord]:
         """Every document that may be wanted."""
+        return self.wanted(self._options)
+
+    def wanted(self, options: SourceOptions) -> Iterator[RawRecord]:
+        """Every document that may be wanted, if this user or session is; the names stay."""
         position = 0
         with self._errors_named():
-            for wanted in self._filters():
+            for wanted in self._filters(options):
                 found = self._collection.find_raw_batches(wanted, sort=[("_id", ASCENDING)])
                 for batch in cast("Iterator[bytes]", found):
                     at = 0
@@ -144,25 +148,25 @@ class CollectionSource:
                 f"The database {database.name} has no collection {self._collection.name}."
             )
 
-    def _filters(self) -> Iterator[_Document]:
+    def _filters(self, options: SourceOptions) -> Iterator[_Document]:
         """One query after the other; what they find is in no two of them."""
-        options, session_name = self._options, self._names["session_id"]
+        session_name = self._names["session_id"]
         if options.session is not None and _is_plain(session_name):
             yield {session_name: {"$in": forms_of(options.session)}}
         elif options.user is not None and all(map(_is_plain, self._names.values())):
-            session_ids = iter(self._session_ids(options.user))
+            session_ids = iter(self._session_ids(options.user, options.default_user))
             while some := list(islice(session_ids, _IDS_IN_A_QUERY)):
                 yield {session_name: {"$in": some}}
         else:
             yield {}
 
-    def _session_ids(self, user_id: str) -> set[Any]:
+    def _session_ids(self, user_id: str, default_user: str | None) -> set[Any]:
         """Of the sessions in which a user has something, as they are stored.
 
         They are read whole: whose a document without a user is, its whole session says.
         """
         users = forms_of(user_id)
-        if user_id == self._options.default_user:
+        if user_id == default_user:
             users += [None, ""]
         session_name, user_name = self._names["session_id"], self._names["user_id"]
         found = self._collection.find({user_name: {"$in": users}}, {session_name: True})

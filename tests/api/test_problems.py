@@ -42,12 +42,17 @@ STATUSES = {
     "StoreAuthenticationError": 503,
     "StoreFullError": 503,
     "StoreReadOnlyError": 503,
+    "LegacySourceUnavailableError": 503,
     "StoreVersionError": 500,
     "CorruptStoreError": 500,
     "CorruptDocumentError": 500,
     "ConfigurationError": 500,
     "MigrationError": 500,
     "SourceError": 500,
+    "UnknownRunError": 500,
+    "RunBusyError": 500,
+    "RunTakenOverError": 500,
+    "RunStateError": 500,
     "AppError": 500,
 }
 

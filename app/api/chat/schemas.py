@@ -149,10 +149,19 @@ class SessionExport(BaseModel):
 # --- answers ------------------------------------------------------------------------------------
 
 
+class ListedSession(SessionSummary):
+    """A session as lists show it."""
+
+    is_legacy: bool = Field(
+        default=False,
+        description="True while the session is served from a legacy source; else it is not there.",
+    )
+
+
 class SessionPage(BaseModel):
     """Summaries without messages."""
 
-    items: list[SessionSummary]
+    items: list[ListedSession]
     next_cursor: str | None
 
 
