@@ -40,7 +40,7 @@ def written_backup(backup: Path, chunks: Iterable[bytes]) -> Steps[str]:
     return digest.hexdigest()
 
 
-def is_backup_of(backup: Path, sha256: str) -> bool:
+def is_backup_of(backup: Path, sha256: str | None) -> bool:
     """Whether a backup is there, whole, and of content with this hash."""
     digest = hashlib.sha256()
     try:

@@ -13,15 +13,24 @@ from typing import Any, TypeVar
 from app.clock import Clock, SystemClock
 from app.domain.source_options import SourceOptions
 from app.errors import RunStateError
+from app.formats.collection_source import CollectionSource, is_collection
 from app.formats.file_source import STANDARD_INPUT, FileSource
+from app.formats.port import Source
 from app.progress import Progress, SilentProgress
 from migrations.durable_files import Steps
 from migrations.finish_record import FinishManner, FinishRecord, FinishStage
+from migrations.finished_collections import (
+    FinishedCollection,
+    drop_kept,
+    empty_collection,
+    restore_collection,
+)
 from migrations.finished_files import FinishedFile
 from migrations.job import Job
 from migrations.ledger import RunLedger, RunRecord, RunState
 from migrations.removable import removable_records
 from migrations.restored_files import is_file_done, restore_file, tidy
+from migrations.verify import verify
 
 T = TypeVar("T")
 
@@ -96,21 +105,25 @@ async def finish(
         MigrationError: the file system refuses something.
     """
     began_at_seconds = monotonic()
+    progress = progress or SilentProgress()
     _check_state(ledger.record, job)
     if not is_dry:
         await ledger.take(takes_over=takes_over)
-    record = _done_before(ledger)
+    told_job = job.told(SourceOptions(**ledger.record.options))
+    record = _ready_before(ledger)
     if record is None:
-        record = await _finished(
+        record = await _prepared(
             ledger,
-            job.told(SourceOptions(**ledger.record.options)),
+            told_job,
             location,
             manner,
             backup_folder,
             clock or SystemClock(),
-            progress or SilentProgress(),
+            progress,
             is_dry=is_dry,
         )
+    if not is_dry and record.file is None:
+        record = await _emptied(record, location, ledger, progress)
     if not is_dry:
         done = record.model_copy(update={"stage": FinishStage.DONE})
         await _note(ledger, done, state=RunState.FINISHED, holder=None)
@@ -128,13 +141,17 @@ async def finish(
     )
 
 
-async def restore_source(ledger: RunLedger, *, is_dry: bool = False) -> bool:
+async def restore_source(
+    ledger: RunLedger, location: str | None = None, *, is_dry: bool = False
+) -> bool:
     """Give a finished run its source back; says whether there was anything to give back.
 
-    To be called before anything else is undone, since it may be impossible. May be repeated.
+    To be called before anything else is undone, since it may be impossible. May be repeated. The
+    location of a collection must be told where it has a password, which no ledger keeps.
 
     Raises:
         RunStateError: there is no backup, or something else is in the source's place.
+        SourceError: the server of the collection cannot be reached, or refuses.
         MigrationError: the file system refuses something.
     """
     if ledger.record.finish is None:
@@ -142,12 +159,19 @@ async def restore_source(ledger: RunLedger, *, is_dry: bool = False) -> bool:
     record = FinishRecord.model_validate(ledger.record.finish)
     if record.stage is FinishStage.RESTORED:
         return False
+    is_touched = record.stage is not FinishStage.BEGUN
     if record.file is not None:
         restore_file(record, record.file, ledger.run_id, is_dry=is_dry)
+    elif is_touched and record.manner is not FinishManner.MARK:
+        steps = restore_collection(record, location or record.location, is_dry=is_dry)
+        await _each(steps, SilentProgress())
     if not is_dry:
-        tidy(record, ledger.run_id)
+        if is_collection(record.location):
+            record = drop_kept(record, ledger.run_id)
+        else:
+            tidy(record, ledger.run_id)
         await _note(ledger, record.model_copy(update={"stage": FinishStage.RESTORED}))
-    return record.stage is not FinishStage.BEGUN
+    return is_touched
 
 
 def _check_state(record: RunRecord, job: Job) -> None:
@@ -166,17 +190,19 @@ def _check_state(record: RunRecord, job: Job) -> None:
         raise RunStateError(f"No verify of run {record.run_id} has passed; verify it first.")
 
 
-def _done_before(ledger: RunLedger) -> FinishRecord | None:
-    """What a finish that was killed has done, if it got so far that only the ledger lacks it."""
+def _ready_before(ledger: RunLedger) -> FinishRecord | None:
+    """Where a finish that was killed goes on; None where it has to begin again."""
     if ledger.record.finish is None:
         return None
     record = FinishRecord.model_validate(ledger.record.finish)
-    if record.stage is not FinishStage.READY or record.file is None:
+    if record.stage is not FinishStage.READY:
         return None
-    return record if is_file_done(record, record.file, ledger.run_id) else None
+    if record.file is None or is_file_done(record, record.file, ledger.run_id):
+        return record
+    return None
 
 
-async def _finished(
+async def _prepared(
     ledger: RunLedger,
     job: Job,
     location: str,
@@ -187,9 +213,9 @@ async def _finished(
     *,
     is_dry: bool,
 ) -> FinishRecord:
+    """Everything up to the point where the source is touched; of a file, that too."""
     source = job.open(location)
-    if not isinstance(source, FileSource) or source.path == STANDARD_INPUT:
-        raise RunStateError(f"{source.name} is nothing that can be finished.")
+    finished = _finished_of(source, ledger.run_id)
     with source:
         if source.fingerprint() != ledger.record.verified_fingerprint:
             raise RunStateError(
@@ -198,7 +224,6 @@ async def _finished(
             )
         size_bytes = source.size_bytes
     removable = await removable_records(ledger)
-    finished = FinishedFile(source, ledger.run_id)
     record = FinishRecord(
         manner=manner, stage=FinishStage.BEGUN, at=clock.now(), location=finished.location
     )
@@ -207,20 +232,68 @@ async def _finished(
     progress.begin("finishing", None if size_bytes is None else 2 * size_bytes)
     steps = finished.prepare(job.format, removable, manner, backup_folder, is_dry=is_dry)
     await _each(steps, progress)
+    if isinstance(finished, FinishedCollection) and manner is FinishManner.REMOVE:
+        await _verify_again(ledger, job, location, progress)
     record = record.model_copy(
         update={
             "stage": FinishStage.READY,
             "records_removed": finished.records_removed,
             "records_left": finished.records_left,
             "backup": None if finished.backup is None else str(finished.backup),
+            "backup_sha256": finished.backup_sha256,
             "aside": None if manner is FinishManner.REMOVE else str(finished.aside),
             "file": finished.original,
         }
     )
     if not is_dry:
         await _note(ledger, record)
-        finished.act(record)
+        if isinstance(finished, FinishedFile):
+            finished.act(record)
     return record
+
+
+def _finished_of(source: Source, run_id: str) -> FinishedFile | FinishedCollection:
+    if isinstance(source, CollectionSource):
+        return FinishedCollection(source, run_id)
+    if isinstance(source, FileSource) and source.path != STANDARD_INPUT:
+        return FinishedFile(source, run_id)
+    raise RunStateError(f"{source.name} is nothing that can be finished.")
+
+
+async def _verify_again(ledger: RunLedger, job: Job, location: str, progress: Progress) -> None:
+    """Pass if the store still has all of it.
+
+    Of a collection no fingerprint tells whether a document was changed. What is changed after this
+    is not what is in the backup, and stays.
+    """
+    found = await verify(
+        job.name,
+        job.format.name,
+        location,
+        ledger.store,
+        options=job.options,
+        progress=progress,
+    )
+    if found.has_findings:
+        raise RunStateError(
+            f"{found.source} has changed since run {ledger.run_id} was verified;"
+            " run it again, then verify it."
+        )
+
+
+async def _emptied(
+    record: FinishRecord, location: str, ledger: RunLedger, progress: Progress
+) -> FinishRecord:
+    """Take from a collection what the record says; what was changed meanwhile stays in it."""
+    progress.begin("emptying", None)
+    stay = await _each(empty_collection(record, location), progress)
+    counted = record.model_copy(
+        update={
+            "records_removed": record.records_removed - stay,
+            "records_left": record.records_left + stay,
+        }
+    )
+    return drop_kept(counted, ledger.run_id)
 
 
 async def _note(ledger: RunLedger, record: FinishRecord, **members: Any) -> None:

@@ -57,8 +57,10 @@ class FinishRecord(BaseModel):
     """From the place where they were; of the source's records, which may hold several messages."""
     records_left: int = 0
     backup: str | None = None
-    """The file that has the source as it was, gzipped."""
+    """The file that has the source as it was, gzipped; of a collection, what was removed."""
+    backup_sha256: str | None = None
+    """Of what is in it."""
     aside: str | None = None
-    """Where the source is now, or the note that was put beside it."""
+    """Where the source is now, or the note that was put beside it; of a collection, its name."""
     file: OriginalFile | None = None
     """Where the source is a file, once it is ready."""

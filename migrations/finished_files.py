@@ -46,6 +46,7 @@ class FinishedFile:
         self.records_left = 0
         self.aside = aside_of(self._path, run_id)
         self.backup: Path | None = None
+        self.backup_sha256: str | None = None
         self.original: OriginalFile
 
     def prepare(
@@ -114,7 +115,7 @@ class FinishedFile:
             return digest.hexdigest()
         backup = folder.resolve() / f"{self._path.name}.{self._run_id}.gz"
         sha256 = yield from written_backup(backup, chunks_of(self._path))
-        self.backup = backup
+        self.backup, self.backup_sha256 = backup, sha256
         return sha256
 
     def _taken_apart(

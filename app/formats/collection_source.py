@@ -70,8 +70,9 @@ class CollectionSource:
             raise ConfigurationError(
                 f"The URL {self.name} cannot be used: its host or its options do not fit."
             ) from error
-        self._database, self._collection_name = parsed["database"], parsed["collection"]
-        if not self._database or not self._collection_name:
+        self._database: str = parsed["database"] or ""
+        self.collection_name: str = parsed["collection"] or ""
+        if not self._database or not self.collection_name:
             raise ConfigurationError(
                 f"The URL {self.name} names no collection; say mongodb://host/database.collection."
             )
@@ -88,8 +89,8 @@ class CollectionSource:
             self._client = MongoClient(self._url, **options)
         try:
             with self._errors_named():
-                database = self._client[cast("str", self._database)]
-                self._collection = database[cast("str", self._collection_name)]
+                database = self._client[self._database]
+                self._collection = database[self.collection_name]
                 self._check_existence()
         except SourceError:
             self._client.close()
