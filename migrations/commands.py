@@ -9,6 +9,7 @@ from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.jobs.nest_sessions import NEST_SESSIONS
 from migrations.run_commands import run_commands
+from migrations.tree_commands import add_tree_commands
 
 JOBS = (GROUP_MESSAGES, FOLD_SESSIONS, NEST_SESSIONS)
 
@@ -16,6 +17,9 @@ JOBS = (GROUP_MESSAGES, FOLD_SESSIONS, NEST_SESSIONS)
 def add_commands(app: typer.Typer) -> None:
     """Add those of every job, and those of runs."""
     for job in JOBS:
-        app.add_typer(commands_of(job), name=job.name)
+        commands = commands_of(job)
+        if job is NEST_SESSIONS:
+            add_tree_commands(commands)
+        app.add_typer(commands, name=job.name)
     app.add_typer(import_commands, name=JOB_NAME)
     app.add_typer(run_commands)

@@ -81,6 +81,14 @@ def moved(path: Path, target: Path) -> None:
         sync_folder(path.parent)
 
 
+def made_folders(folder: Path, root: Path) -> None:
+    """Make a folder, and those between it and one that is there; they last when this returns."""
+    if folder != root and not folder.is_dir():
+        made_folders(folder.parent, root)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
 def removed(path: Path) -> None:
     """Remove a file; it stays away when this returns."""
     path.unlink()

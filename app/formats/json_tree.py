@@ -1,12 +1,14 @@
 """JSON trees: a folder per session, with its `metadata.json` and its `messages.json`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from app.domain.folding import Reason
 from app.domain.free_json import encode_json
 from app.domain.identity import checked_id
 from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.errors import SourceError
 from app.formats.embedded_messages import EmbeddedMessages, Owner
 from app.formats.faults import FaultError
 from app.formats.loose_json import decoded_loosely, decoded_strictly, sound_members
@@ -133,6 +135,20 @@ class JSONTree:
             if isinstance(elements, list):
                 return _Read(members, cast("Sequence[Any]", elements), [], is_checked)
         return _Read({}, [], [f"{MESSAGES} holds no array of messages."])
+
+
+def metadata_of(path: Path) -> Mapping[str, Any]:
+    """What a session's metadata says, as far as it is whole; nothing where there is no such file.
+
+    Raises:
+        SourceError: the file cannot be read.
+    """
+    try:
+        return _read_metadata(path.read_bytes()).members
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _read_metadata(raw: bytes | None) -> _Read:

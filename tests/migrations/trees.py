@@ -8,7 +8,7 @@ from typing import Any
 from tests.migrations.sources import at
 
 
-def said(id: str | None, content: str, **members: Any) -> dict[str, Any]:  # noqa: A002 - of the source
+def said(id: str | None, content: Any, **members: Any) -> dict[str, Any]:  # noqa: A002 - of the source
     """A message as trees hold it."""
     return {"id": id, "role": "user", "content": content, "created_at": at(1), **members}
 
