@@ -11,15 +11,15 @@ from app.main import create_app
 from app.settings import Settings
 from app.store.port import SessionStore
 from tests.fake_clock import FakeClock
+from tests.half_migrated import KINDS_BEHIND_DOORS
 from tests.store_kind import StoreKind
-from tests.stores import STORES, STORES_BEHIND_DOORS
 
 SETTINGS = Settings(store="memory://")
 
 
-@pytest.fixture(params=STORES_BEHIND_DOORS)
+@pytest.fixture(params=list(KINDS_BEHIND_DOORS))
 def store_kind(request: pytest.FixtureRequest) -> StoreKind:
-    return STORES[request.param]
+    return KINDS_BEHIND_DOORS[request.param]
 
 
 @pytest.fixture

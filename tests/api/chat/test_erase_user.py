@@ -13,6 +13,8 @@ async def test_the_receipt_counts_what_was_removed(ada: httpx.AsyncClient) -> No
     await ada.patch(f"{MESSAGES}/ma", json={"content": "A"})
     await ada.delete(f"{MESSAGES}/mb")
     await make_session(ada, "t")
+    # Written to: what only a legacy source has is not removed, and not counted.
+    await ada.patch(f"{SESSIONS}/t", json={"is_pinned": True})
 
     answer = await ada.delete(ME)
 
