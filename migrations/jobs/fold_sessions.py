@@ -12,12 +12,18 @@ from app.formats.file_source import FileSource
 from app.formats.nested_places import nested_place, with_room
 from app.formats.port import RawRecord, Source
 from app.formats.session_documents import SessionDocuments
+from app.formats.spans import Span
 from migrations.job import Job
 
 
 class _SessionFile(FileSource):
     def __iter__(self) -> Iterator[RawRecord]:
         return with_room(super().__iter__())
+
+    def spans(self) -> Iterator[Span]:
+        for span in super().spans():
+            (record,) = with_room(iter([span.record]))
+            yield span._replace(record=record)
 
     def place(self, position: int) -> str:
         return nested_place(position, super().place)

@@ -16,6 +16,7 @@ from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from migrations.finish import FinishReport, finish, restore_source
 from migrations.finish_record import FinishManner
+from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.ledger import Holder, RunLedger, RunState, find_run
 from migrations.proof import fingerprint_of, note_proof
@@ -206,6 +207,30 @@ async def test_every_form_of_file_keeps_its_form(
     assert (report.records_removed, report.records_left) == (6, 1)
     again = await folded(path, MemoryStore())
     assert again.record.records_read == 1
+    assert await restore_source(ledger)
+    assert path.read_bytes() == before
+
+
+async def test_a_document_of_many_messages_goes_only_whole(tmp_path: Path) -> None:
+    messages = [
+        {"id": f"m{n}", "role": "user", "content": "x", "created_at": at(n)} for n in (1, 2)
+    ]
+    whole = {"id": "whole", "user_id": "ada", "created_at": at(0), "messages": messages}
+    torn = {**whole, "id": "torn", "messages": [*messages, {"id": "m3", "content": 5}]}
+    path = write_source(tmp_path / "sessions.jsonl", [whole, torn, {**whole, "id": "other"}])
+    before = path.read_bytes()
+    store = MemoryStore()
+    await run(FOLD_SESSIONS, FOLD_SESSIONS.open(str(path)), store)
+    seen = fingerprint_of(FOLD_SESSIONS, str(path))
+    ledger = await note_proof(store, FOLD_SESSIONS, str(path), seen, SystemClock())
+    assert ledger is not None
+
+    report = await finish(
+        ledger, FOLD_SESSIONS, str(path), REMOVE, backup_folder=tmp_path / "backups"
+    )
+
+    assert (report.records_removed, report.records_left) == (2, 1)
+    assert json.loads(path.read_bytes()) == torn
     assert await restore_source(ledger)
     assert path.read_bytes() == before
 
