@@ -161,7 +161,7 @@ def _found(
 ) -> Iterator[SourceRecord]:
     number = 0
     for query in _queries(documents, options):
-        for document in documents.find(query).sort("_id", 1):
+        for document in documents.find(query, batch_size=1000).sort("_id", 1):
             number += 1
             yield SourceRecord(number, bytes(document.raw))
 

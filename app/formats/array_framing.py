@@ -61,9 +61,9 @@ class ArrayFraming:
         self._is_array_open = False
         self._is_within = False
         """Whether an element has begun; all that follows is about it."""
-        self._start = 0
+        self._start: int = 0
         """Of the element, in the buffer."""
-        self._at = 0
+        self._at: int = 0
         """How far it was looked at."""
         self._open_brackets: list[bytes] = []
         self._previous = b""
@@ -129,7 +129,9 @@ class ArrayFraming:
         """Go to where the next element begins, if there is one in the buffer."""
         while True:
             between = _BETWEEN_ELEMENTS.match(self._buffer, self._at)
-            self._start = self._at = between.end() if between else self._at
+            if between:
+                self._at = between.end()
+            self._start = self._at
             sign = self._buffer[self._at : self._at + 1]
             if sign == b"]" or (sign == b"[" and not self._is_array_open):
                 self._is_array_open = sign == b"["

@@ -25,6 +25,7 @@ from app.store.urls import shown_url
 
 _SCHEMES = ("mongodb://", "mongodb+srv://")
 _SELECTION_TIMEOUT_MILLISECONDS = 10_000
+_BATCH_DOCUMENTS = 1000  # MongoDB sends no more than 16 MiB at a time, but not every server does
 _IDS_IN_A_QUERY = 1000
 _LENGTH_BYTES = 4
 _UNAUTHORISED = 13
@@ -115,7 +116,9 @@ class CollectionSource:
         position = 0
         with self._errors_named():
             for wanted in self._filters(options):
-                found = self._collection.find_raw_batches(wanted, sort=[("_id", ASCENDING)])
+                found = self._collection.find_raw_batches(
+                    wanted, sort=[("_id", ASCENDING)], batch_size=_BATCH_DOCUMENTS
+                )
                 for batch in cast("Iterator[bytes]", found):
                     at = 0
                     while at < len(batch):
@@ -144,7 +147,7 @@ class CollectionSource:
             if error.code == _UNAUTHORISED:
                 return  # who may read a collection need not be allowed to list them
             raise
-        if not names:
+        if self._collection.name not in names:  # some servers do not filter
             raise SourceError(
                 f"The database {database.name} has no collection {self._collection.name}."
             )

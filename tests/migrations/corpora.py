@@ -4,8 +4,9 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,23 @@ class FoldedCorpus:
 
 def source_of(name: str) -> Path:
     return DATA / f"{name}.jsonl.gz"
+
+
+def documents_of(name: str) -> Iterator[dict[str, Any]]:
+    """The messages as a driver of MongoDB would have stored them."""
+    with gzip.open(source_of(name)) as lines:
+        for line in lines:
+            message = json.loads(line)
+            created_at = datetime.fromisoformat(message["created_at"])
+            yield {"_id": message.pop("id"), **message, "created_at": created_at}
+
+
+def hashes_of(name: str) -> dict[Key, str]:
+    """What the manifest of a clean file promises of each session."""
+    return {
+        (truth["user_id"], session_id): truth["sha256"]
+        for session_id, truth in manifest_of(name)["sessions"].items()
+    }
 
 
 def manifest_of(name: str) -> dict[str, Any]:

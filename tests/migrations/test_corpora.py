@@ -4,18 +4,26 @@ import gzip
 import hashlib
 import json
 from collections import defaultdict
-from itertools import pairwise
+from itertools import groupby, islice, pairwise
+from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.store.memory import MemoryStore
 from tests.migrations.corpora import (
     FoldedCorpus,
+    documents_of,
     folded_corpus,
+    hashes_of,
     needs_corpora,
     session_hash,
     source_of,
+    stored_sessions,
 )
+from tests.migrations.forms import write_form
+from tests.migrations.sources import fold
 
 pytestmark = needs_corpora
 
@@ -42,10 +50,7 @@ def test_every_session_of_a_clean_file_has_the_hash_of_its_manifest(
     corpus = folded_corpus(name, tmp_path_factory.mktemp("clean"))
 
     hashes = {key: session_hash(stored) for key, stored in corpus.sessions.items()}
-    assert hashes == {
-        (truth["user_id"], session_id): truth["sha256"]
-        for session_id, truth in corpus.manifest["sessions"].items()
-    }
+    assert hashes == hashes_of(name)
     for (_, session_id), stored in corpus.sessions.items():
         truth = corpus.manifest["sessions"][session_id]
         assert len(stored) == truth["n"]
@@ -57,6 +62,24 @@ def test_every_session_of_a_clean_file_has_the_hash_of_its_manifest(
     assert (records.reasons, records.findings) == ({}, {})
     assert corpus.report.sessions["created"] == sessions
     assert corpus.differences == 0
+
+
+@pytest.mark.parametrize("form", ["array.json.gz", "extended-2-relaxed.json", "dump.bson.gz"])
+async def test_a_thousand_sessions_have_their_hashes_in_every_form(
+    form: str, tmp_path: Path
+) -> None:
+    name, count = "dialogs.messages", 1000
+    by_session = groupby(documents_of(name), key=itemgetter("session_id"))
+    documents = [one for _, messages in islice(by_session, count) for one in messages]
+    store = MemoryStore()
+
+    report = await fold(write_form(tmp_path, form, documents), store)
+
+    sessions = await stored_sessions(store)
+    hashes = {key: session_hash(messages) for key, messages in sessions.items()}
+    assert len(hashes) == count
+    assert hashes.items() <= hashes_of(name).items()
+    assert (report.records.folded, report.records.findings) == (len(documents), {})
 
 
 def with_milliseconds(date: str) -> str:
