@@ -34,11 +34,13 @@ from migrations.runner import Manner
 from migrations.source_arguments import (
     DefaultUserOption,
     FieldOption,
+    GoneSourceArgument,
     LimitOption,
     SessionOption,
     SourceArgument,
     TimeZoneOption,
     UserOption,
+    folder_of,
     source_options,
 )
 from migrations.space import free_bytes_at
@@ -80,7 +82,7 @@ BackupOption = Annotated[
     Path | None,
     typer.Option(
         "--backup",
-        help="The folder for the backup; by default that of the source.",
+        help="The folder for the backup; by default that of the file, or the present one.",
         metavar="FOLDER",
         show_default=False,
     ),
@@ -232,7 +234,7 @@ def _add_verify(commands: typer.Typer, job: Job) -> None:
 def _add_finish(commands: typer.Typer, job: Job) -> None:
     @commands.command()
     def finish(
-        source: SourceArgument,
+        source: GoneSourceArgument,
         store: StoreOption = None,
         *,
         limit: LimitOption = None,
@@ -259,9 +261,12 @@ def _add_finish(commands: typer.Typer, job: Job) -> None:
             time_zone=time_zone,
         )
         told_job = job.told(options)
+        folder = None if no_backup else backup or folder_of(source)
         if not is_dry:
-            confirmed(f"{manner.capitalize()} {told_job.open(source).name}?", yes=yes)
-        folder = None if no_backup else backup or Path(source).absolute().parent
+            no_way_back = manner is FinishManner.REMOVE and folder is None
+            warning = " Without a backup there is no way back." if no_way_back else ""
+            name = told_job.open(source).name
+            confirmed(f"{manner.capitalize()} {name}?{warning}", yes=yes)
 
         async def work() -> Report:
             with told_on_stderr(progress) as told:

@@ -92,10 +92,13 @@ async def roll_back(
     *,
     clock: Clock | None = None,
     progress: Progress | None = None,
+    location: str | None = None,
     is_dry: bool = False,
     takes_over: bool = False,
 ) -> RollbackReport:
     """Make the store what it was before the run; a rollback that was cut short goes on.
+
+    A finished run gets its source back; `location` says where that is, if the ledger cannot.
 
     A session that is restored has the revision that it had, under a generation of its own: clients
     that have seen the run's messages must not take their copy for the present one.
@@ -112,7 +115,7 @@ async def roll_back(
         raise RunStateError(f"Run {ledger.run_id} is rolled back already.")
     if not is_dry:
         await ledger.take(takes_over=takes_over)
-    is_source_back = await restore_source(ledger, is_dry=is_dry)
+    is_source_back = await restore_source(ledger, location, is_dry=is_dry)
     if not is_dry:
         await ledger.change(state=RunState.ROLLING_BACK)
         spool_path(ledger.run_id).unlink(missing_ok=True)

@@ -42,6 +42,15 @@ HTMLOption = Annotated[
         show_default=False,
     ),
 ]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--source",
+        help="The source of a run that is finished, where its URL has a password.",
+        metavar="SOURCE",
+        show_default=False,
+    ),
+]
 run_commands = typer.Typer()
 
 
@@ -96,6 +105,7 @@ def rollback(
     run: RunArgument,
     store: StoreOption = None,
     *,
+    source: SourceOption = None,
     is_dry: DryRunOption = False,
     yes: YesOption = False,
     as_json: JSONOption = False,
@@ -109,6 +119,8 @@ def rollback(
         with told_on_stderr(progress) as told:
             async with opened(store_url(store)) as target:
                 ledger = await find_run(target, run)
-                return await roll_back(ledger, target, progress=told, is_dry=is_dry)
+                return await roll_back(
+                    ledger, target, progress=told, location=source, is_dry=is_dry
+                )
 
     report(work, as_json=as_json)

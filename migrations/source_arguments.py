@@ -39,6 +39,14 @@ SourceArgument = Annotated[
         show_default=False,
     ),
 ]
+GoneSourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="The source as it was named to `run`; after a kill it may have gone already.",
+        show_default=False,
+    ),
+]
 LimitOption = Annotated[
     int | None,
     typer.Option("--limit", help="Read so many records at most.", min=1, show_default=False),
@@ -80,6 +88,11 @@ TimeZoneOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+def folder_of(location: str) -> Path:
+    """Where the backup of a source goes: beside a file, or into the present folder."""
+    return Path.cwd() if is_collection(location) else Path(location).absolute().parent
 
 
 def source_options(

@@ -215,3 +215,17 @@ def test_a_page_that_cannot_be_written_is_the_callers_mistake(
 
     assert status == 2
     assert "cannot be written: No such file or directory." in told
+
+
+def test_a_finish_that_was_killed_goes_on_though_its_source_has_gone(
+    source: Path, url: str
+) -> None:
+    run_id = folded(source, url)
+    called("group-messages", "verify", source, "--store", url)
+    finish = ("group-messages", "finish", source, "--store", url, "--yes")
+    assert called(*finish)[0] == 0
+
+    status, _, told = called(*finish)
+
+    assert status == 3
+    assert told == f"Not with this run: Run {run_id} is finished already.\n"
