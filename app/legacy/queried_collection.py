@@ -91,9 +91,7 @@ class QueriedCollection:
 
     async def aclose(self) -> None:
         """See the port; what is being asked now is answered first."""
-        await asyncio.to_thread(self._threads.shutdown)
-        if self._is_open:
-            self._source.__exit__(None, None, None)
+        await asyncio.to_thread(self._close)
 
     def _records(self, source: CollectionSource, wanted: SourceOptions) -> _Records:
         records: _Records = {}
@@ -130,6 +128,11 @@ class QueriedCollection:
                 raise LegacySourceUnavailableError(self.label) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
+
+    def _close(self) -> None:
+        self._threads.shutdown()
+        if self._is_open:
+            self._source.__exit__(None, None, None)
 
     def _opened(self) -> CollectionSource:
         with self._opening:
