@@ -1,5 +1,6 @@
 """The commands: reports on standard output, sentences on standard error, telling statuses."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -223,6 +224,17 @@ async def test_the_store_of_the_environment_is_the_default(
             "cannot be written",
         ),
         (["run", "SOURCE", "--progress", "loud"], "loud"),
+        (["run", "SOURCE", "--store", "memory://", "--field", "timestamp"], "NAME=THEIRS"),
+        (
+            ["verify", "SOURCE", "--store", "memory://", "--field", "role=kind"],
+            "There is no field 'role'",
+        ),
+        (
+            ["plan", "SOURCE", "--store", "memory://", "--time-zone", "Mars"],
+            "There is no time zone",
+        ),
+        (["run", "SOURCE", "--limit", "0"], "--limit"),
+        (["run", "mongodb://127.0.0.1:1/db", "--store", "memory://"], "names no collection"),
     ],
 )
 def test_a_wrong_command_is_status_2_and_a_sentence(
@@ -301,3 +313,61 @@ def test_every_command_has_help(name: str) -> None:
         assert result.exit_code == 0
         assert "SOURCE" in result.stdout
         assert "--store" in result.stdout
+
+
+def test_options_say_how_a_source_is_read_and_how_much_of_it(tmp_path: Path, url: str) -> None:
+    theirs = [
+        {
+            "key": "m0",
+            "session_id": "s1",
+            "text": "noon",
+            "role": "user",
+            "when": "2024-01-01 12:00",
+        },
+        {
+            "key": "m1",
+            "session_id": "s2",
+            "text": "later",
+            "role": "user",
+            "when": "2024-01-01 13:00",
+        },
+    ]
+    source = write_source(tmp_path / "source.jsonl", theirs)
+    options = [
+        *("--field", "id=key", "--field", "content=text"),
+        *("--field", "created_at=when", "--time-zone", "Europe/Berlin"),
+        *("--default-user", "ada", "--session", "s1", "--store", url),
+    ]
+
+    folded = called("run", source, *options)
+    verified = called("verify", source, *options)
+
+    assert [folded[0], verified[0]] == [0, 0]
+    assert "records read: 1 = 1 folded + 0 skipped + 0 rejected" in folded[1]
+    assert "records of sessions that were not asked for: 1" in folded[1]
+    assert "sessions expected: 1; equal: 1" in verified[1]
+    assert json.loads(in_store(tmp_path))["created_at"] == "2024-01-01T11:00:00.000Z"
+
+
+def in_store(folder: Path) -> bytes:
+    """The only session of the store."""
+
+    async def read() -> bytes:
+        store = await SQLiteStore.open(folder / "chatfold.db")
+        (key,) = await store.list_keys()
+        session = await store.read(key)
+        await store.aclose()
+        return session.to_json()
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize("name", ["plan", "run", "verify"])
+def test_a_collection_that_cannot_be_reached_is_a_failure_without_its_password(name: str) -> None:
+    source = "mongodb://ada:secret@127.0.0.1:1/db.messages?serverSelectionTimeoutMS=50"
+
+    status, report, told = called(name, source, "--store", "memory://")
+
+    assert (status, report) == (3, "")
+    assert "mongodb://ada:***@127.0.0.1:1/db.messages" in told
+    assert "secret" not in told
