@@ -149,6 +149,17 @@ def test_key_hashes_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.api_key_hashes == (KEY_HASH, other)
 
 
+def test_legacy_sources_are_separated_where_the_next_format_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collection = "message-documents=mongodb://a:1,b:2/db.messages?readPreferenceTags=dc:x,rack:1"
+    monkeypatch.setenv("CHATFOLD_LEGACY_SOURCES", f"{collection}, session-documents=/a,b.json,")
+
+    settings = Settings.read()
+
+    assert settings.legacy_sources == (collection, "session-documents=/a,b.json,")
+
+
 def test_a_public_key_may_carry_its_line_breaks_escaped() -> None:
     pem = _pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key())
 
