@@ -43,6 +43,16 @@ class SessionNotFoundError(NotFoundError):
         super().__init__(f"There is no session {session_id!r} for this user.")
 
 
+class AdminDoorClosedError(NotFoundError):
+    """No operator is configured, and so there is no door for one."""
+
+    code = "admin_door_closed"
+    title = "There is no door for operators here"
+
+    def __init__(self) -> None:
+        super().__init__("Neither CHATFOLD_ADMIN_KEYS nor CHATFOLD_ADMIN_CLAIM is set.")
+
+
 class MessageNotFoundError(NotFoundError):
     """The session has no living message with this id."""
 
@@ -87,6 +97,27 @@ class RevisionMismatchError(ConflictError):
         self.current_generation = current_generation
         self.current_revision = current_revision
         super().__init__(f"Session {session_id!r} is at revision {current_revision} now.")
+
+
+class EngineBusyError(ConflictError):
+    """This process is at work on a migration already; let that end, or stop it."""
+
+    code = "engine_busy"
+    title = "A migration is at work"
+
+    def __init__(self, kind: str, source: str) -> None:
+        super().__init__(f"This process is at work already: {kind} of {source}.")
+
+
+class EngineRefusalError(ConflictError):
+    """The engine has looked at what it was to do, and cannot begin; `reason` says why."""
+
+    code = "engine_refusal"
+    title = "The migration cannot begin"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 # --- input --------------------------------------------------------------------------------------
@@ -203,6 +234,26 @@ class PermissionDeniedError(AppError):
 
     def __init__(self) -> None:
         super().__init__("The user named in the request is not the one the credential speaks for.")
+
+
+class OperatorRequiredError(PermissionDeniedError):
+    """The credential holds, but it is not an operator's."""
+
+    code = "operator_required"
+    title = "For operators only"
+
+    def __init__(self) -> None:
+        AppError.__init__(self, "The credential is a user's; this is for operators.")
+
+
+class SourceNotAllowedError(PermissionDeniedError):
+    """Over HTTP only sources can be named that the settings allow."""
+
+    code = "source_not_allowed"
+    title = "Not a source for this door"
+
+    def __init__(self) -> None:
+        AppError.__init__(self, "The source does not lie in what CHATFOLD_ADMIN_SOURCES allows.")
 
 
 # --- limits -------------------------------------------------------------------------------------

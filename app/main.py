@@ -1,40 +1,56 @@
 """Composition root: settings → store → services → doors; alone in knowing everything."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from time import perf_counter
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.types import Lifespan
 
 from app.api import health
+from app.api.admin import migration_routes, status_routes
 from app.api.auth import authenticator_of
+from app.api.callers import Callers
 from app.api.chat.routes import ROUTES
 from app.api.framing import Framing
 from app.api.legacy import routes as legacy
 from app.api.metrics import Metrics
 from app.api.openapi import DocumentedApp
 from app.api.problems import install_problems
+from app.api.slow_requests import SlowRequests
 from app.clock import Clock, SystemClock
 from app.legacy.folding_store import FoldingStore
 from app.legacy.opening import open_sources
 from app.service.flat_messages import FlatMessageService
+from app.service.migration_engine import MigrationEngine
 from app.service.read_cache import ReadCache
 from app.service.sessions import SessionService
+from app.service.status import StatusService, StorePlace
 from app.service.users import UserService
 from app.settings import Settings
-from app.store.factory import open_store
+from app.store.factory import open_store, sqlite_path
 from app.store.port import SessionStore
+from app.store.urls import shown_url
+
+MakeEngine = Callable[[Settings, SessionStore], MigrationEngine | None]
+"""Gives the service its engine of migrations, which it knows by its port alone."""
 
 
-def create_app(settings: Settings, store: SessionStore, clock: Clock) -> FastAPI:
-    """The whole service on a store that is open, and stays its owner's to close."""
+def create_app(
+    settings: Settings,
+    store: SessionStore,
+    clock: Clock,
+    engine: MigrationEngine | None = None,
+) -> FastAPI:
+    """The whole service on a store and an engine that are open, and stay their owner's to close."""
     app = _doors(settings, clock)
-    _connect(app, settings, store, clock)
+    _connect(app, settings, store, clock, engine)
     return app
 
 
-def serving_app() -> FastAPI:
+def serving_app(make_engine: MakeEngine | None = None) -> FastAPI:
     """The service as the environment wants it; opens its store at start, closes it at the end.
 
     Raises:
@@ -53,8 +69,13 @@ def serving_app() -> FastAPI:
         try:
             if sources := await open_sources(settings.legacy_sources, store.limits):
                 store = FoldingStore(store, sources)
-            _connect(app, settings, store, clock)
-            yield
+            engine = None if make_engine is None else make_engine(settings, store)
+            _connect(app, settings, store, clock, engine)
+            try:
+                yield
+            finally:
+                if engine is not None:
+                    await engine.aclose()
         finally:
             await store.aclose()
 
@@ -72,22 +93,42 @@ def _doors(
         redirect_slashes=False,
     )
     metrics = Metrics()
+    slow_requests = SlowRequests(clock, perf_counter)
     app.state.settings = settings
     app.state.clock = clock
     app.state.metrics = metrics
+    app.state.slow_requests = slow_requests
+    app.state.callers = Callers(clock.now())
     app.state.authenticator = authenticator_of(settings, clock)
-    app.add_middleware(Framing, metrics=metrics, log_requests=settings.log_requests)
+    app.add_middleware(
+        Framing, metrics=metrics, slow_requests=slow_requests, log_requests=settings.log_requests
+    )
     install_problems(app)
     # Not by `include_router`, which finds each request's route twice, at 20 µs for the hot ones.
     app.router.routes.extend(ROUTES)
     app.include_router(legacy.router)
+    app.include_router(migration_routes.router)
+    app.include_router(status_routes.router)
     app.include_router(health.router)
     return app
 
 
-def _connect(app: FastAPI, settings: Settings, store: SessionStore, clock: Clock) -> None:
+def _connect(
+    app: FastAPI,
+    settings: Settings,
+    store: SessionStore,
+    clock: Clock,
+    engine: MigrationEngine | None,
+) -> None:
     cache = ReadCache(settings.read_cache_bytes)
     app.state.store = store
+    app.state.migration_engine = engine
+    app.state.status = StatusService(store, _place_of(settings.store), clock, cache)
     app.state.sessions = SessionService(store, clock, cache)
     app.state.users = UserService(store, clock, cache)
     app.state.flat_messages = FlatMessageService(store, clock)
+
+
+def _place_of(url: str) -> StorePlace:
+    kind = urlsplit(url).scheme.removesuffix("+srv")
+    return StorePlace(kind, shown_url(url), sqlite_path(url) if kind == "sqlite" else None)

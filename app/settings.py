@@ -36,7 +36,10 @@ SECRET_MINIMUM_BYTES = 32
 RSA_MINIMUM_BITS = 2048
 """RFC 7518 §3.3."""
 _NEXT_SOURCE = re.compile(r",(?=\s*[a-z][a-z-]*=)")
+_NEXT_PLACE = re.compile(r",(?=\s*(?:/|mongodb(?:\+srv)?://))")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
+_CLAIM = re.compile(r"[^=]+=.+")
+_DATABASE_URL = re.compile(r"mongodb(\+srv)?://[^/]+/[^/?]+(\?.*)?")
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +92,12 @@ def _split_before_formats(value: Any) -> Any:
     return value
 
 
+def _split_before_places(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in _NEXT_PLACE.split(value) if part.strip()]
+    return value
+
+
 def _lower_case(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
@@ -113,6 +122,18 @@ def _checked_host(value: str) -> str:
 def _checked_hash(value: str) -> str:
     if not _SHA256_HEX.fullmatch(value):
         raise ValueError("must list SHA-256 hashes of 64 lower-case hexadecimal digits each")
+    return value
+
+
+def _checked_claim(value: str) -> str:
+    if not _CLAIM.fullmatch(value):
+        raise ValueError("must be a claim and its value, such as role=admin")
+    return value
+
+
+def _checked_source(value: str) -> str:
+    if not Path(value).is_absolute() and not _DATABASE_URL.fullmatch(value):
+        raise ValueError("must list absolute folders and URLs such as mongodb://host/database")
     return value
 
 
@@ -213,6 +234,21 @@ class Settings(StoreSettings):
     ] = ()
     """SHA-256 of each key that backends may use."""
 
+    admin_keys: Annotated[
+        tuple[Annotated[str, AfterValidator(_checked_hash)], ...],
+        NoDecode,
+        BeforeValidator(_split_at_commas),
+    ] = ()
+    """SHA-256 of each key that operators may use."""
+    admin_claim: Annotated[str, AfterValidator(_checked_claim)] | None = None
+    """With `jwt`: what tokens of operators claim, as `name=value`."""
+    admin_sources: Annotated[
+        tuple[Annotated[str, AfterValidator(_checked_source)], ...],
+        NoDecode,
+        BeforeValidator(_split_before_places),
+    ] = ()
+    """Folders and databases whose sources may be named over HTTP; a URL may hold a password."""
+
     legacy_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
     legacy_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
     """From this instant on the legacy door answers 410."""
@@ -243,6 +279,13 @@ class Settings(StoreSettings):
                 "CHATFOLD_WORKERS must be 1 with the store memory://, "
                 "which each worker would have for itself."
             )
+        if set(self.admin_keys) & set(self.api_key_hashes):
+            raise ConfigurationError(
+                "CHATFOLD_ADMIN_KEYS must not list a key of CHATFOLD_API_KEY_HASHES: "
+                "an operator's key opens no user's data."
+            )
+        if self.admin_claim is not None and self.auth is not AuthMode.JWT:
+            raise ConfigurationError("CHATFOLD_ADMIN_CLAIM needs CHATFOLD_AUTH=jwt.")
         match self.auth:
             case AuthMode.OPEN:
                 self._check_open()

@@ -140,6 +140,11 @@ def named_user(
     """Document how any request may name its user; the authenticator reads both by itself."""
 
 
+async def operator(request: Request) -> None:
+    """Let only operators go on; raises as `Authenticator.admit_operator` does."""
+    await authenticator(request).admit_operator(request)
+
+
 Caller = Annotated[Principal, Depends(principal)]
 CallersUser = Annotated[str, Depends(callers_user)]
 CallersSession = Annotated[SessionKey, Depends(callers_session)]

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from app.api.callers import Callers
 from app.api.framing import ANSWER_HEADERS
 from app.api.metrics import Metrics
 from app.api.problems import problem_response
@@ -43,7 +44,10 @@ class DeprecatedRoute(APIRoute):
         settings: Settings = scope["app"].state.settings
         clock: Clock = scope["app"].state.clock
         metrics: Metrics = scope["app"].state.metrics
-        metrics.count_deprecated_call(self.path_format, Headers(scope=scope).get("user-agent", ""))
+        callers: Callers = scope["app"].state.callers
+        user_agent = Headers(scope=scope).get("user-agent", "")
+        client = metrics.count_deprecated_call(self.path_format, user_agent)
+        callers.count(self.path_format, client, clock.now())
         scope["state"][ANSWER_HEADERS] += announcement(
             settings.legacy_deprecated_at, settings.legacy_sunset, self.successor
         )

@@ -12,12 +12,16 @@ from app.api.logs import current_request_id
 from app.api.metrics import Metrics
 from app.api.paths import route_on_raw_path
 from app.api.problems import problem_response
+from app.api.slow_requests import SlowRequests
 
 SLOW_SECONDS = 1.0
 """Requests that take longer are logged, whatever came of them."""
 
 ANSWER_HEADERS = "answer_headers"
 """The name in a request's state of the headers that go with its answer, whatever that will be."""
+
+IS_LIVE = "is_live"
+"""The name in a request's state of whether its answer is a stream of events."""
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _STATUS_CLASSES = {number: f"{number}xx" for number in range(1, 6)} | {0: "aborted"}
@@ -32,9 +36,12 @@ class Framing:
     task and two streams per request.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, log_requests: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, slow_requests: SlowRequests, log_requests: bool
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._slow_requests = slow_requests
         self._log_requests = log_requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,11 +57,14 @@ class Framing:
         state[ANSWER_HEADERS] = headers
         token = current_request_id.set(request_id)
         status = 0  # until an answer begins
+        streamed_at: float | None = None
 
         async def send_framed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, streamed_at
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if state.get(IS_LIVE):
+                    streamed_at = perf_counter()  # how long events come is nothing to wait for
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
@@ -70,13 +80,15 @@ class Framing:
             _log.exception("The request failed unexpectedly.")
             await problem_response(Request(scope), error)(scope, receive, send_framed)
         finally:
-            self._record(scope, status, perf_counter() - started_at)
+            self._record(scope, status, (streamed_at or perf_counter()) - started_at)
             current_request_id.reset(token)
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path_format", "unmatched")
         method = scope["method"]
         self._metrics.count_request(method, route, _STATUS_CLASSES[status // 100], seconds)
+        request_id: str = scope["state"]["request_id"]
+        self._slow_requests.note(method, route, status, seconds, request_id)
         level = logging.INFO
         if status >= 500:  # noqa: PLR2004 - the statuses of a server's failures
             level = logging.ERROR

@@ -58,8 +58,11 @@ class Metrics:
         count()
         observe(seconds)
 
-    def count_deprecated_call(self, endpoint: str, user_agent: str) -> None:
-        """One more call by the client that calls itself `user_agent`; only its product is kept."""
+    def count_deprecated_call(self, endpoint: str, user_agent: str) -> str:
+        """One more call by the client that calls itself `user_agent`; gives its label.
+
+        Only its product is kept.
+        """
         match = _PRODUCT.match(user_agent)
         client = match[0] if match else "none"
         if client not in self._clients:
@@ -68,6 +71,7 @@ class Metrics:
             else:
                 client = "other"
         self._deprecated_calls.labels(endpoint, client).inc()
+        return client
 
     def render(self) -> bytes:
         """The text that Prometheus reads; of all workers where there are several."""

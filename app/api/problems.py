@@ -33,8 +33,12 @@ from app.errors import (
     NotFoundError,
     PermissionDeniedError,
     RevisionMismatchError,
+    RunBusyError,
+    RunStateError,
+    RunTakenOverError,
     StoreError,
     StoreUnavailableError,
+    UnknownRunError,
     UserRequiredError,
 )
 
@@ -69,6 +73,10 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
     EndpointSunsetError: HTTPStatus.GONE,
     KeysUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnknownRunError: HTTPStatus.NOT_FOUND,
+    RunBusyError: HTTPStatus.CONFLICT,
+    RunTakenOverError: HTTPStatus.CONFLICT,
+    RunStateError: HTTPStatus.CONFLICT,
 }
 
 _UNEXPECTED = (

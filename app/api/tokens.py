@@ -98,6 +98,7 @@ class PublishedKeys:
 
 class _Held(NamedTuple):
     user_id: str
+    is_operator: bool
     expires_at: float
     forget_at: float
 
@@ -105,7 +106,16 @@ class _Held(NamedTuple):
 class TokenVerifier:
     """Says whose token it is."""
 
-    def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        audience: str,
+        clock: Clock,
+        operator_claim: str | None = None,
+    ) -> None:
+        self._operator_claim = operator_claim
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
@@ -129,6 +139,7 @@ class TokenVerifier:
             issuer=str(settings.jwt_issuer),
             audience=str(settings.jwt_audience),
             clock=clock,
+            operator_claim=settings.admin_claim,
         )
 
     async def subject(self, token: str) -> str:
@@ -138,6 +149,13 @@ class TokenVerifier:
             AuthenticationError: it does not hold.
             KeysUnavailableError: it cannot be checked for now.
         """
+        return (await self._hold(token)).user_id
+
+    async def is_operators(self, token: str) -> bool:
+        """Whether a token makes the claim of operators; raises as `subject` does."""
+        return (await self._hold(token)).is_operator
+
+    async def _hold(self, token: str) -> _Held:
         now = self._clock.now().timestamp()
         fingerprint = sha256(token.encode()).digest()
         held = self._held.get(fingerprint)
@@ -149,7 +167,7 @@ class TokenVerifier:
         self._held.move_to_end(fingerprint)
         if held.expires_at <= now:
             raise AuthenticationError("The token has expired.")
-        return held.user_id
+        return held
 
     async def _verified(self, token: str, now: float) -> _Held:
         try:
@@ -183,7 +201,15 @@ class TokenVerifier:
             user_id = checked_id(claims["sub"])
         except ValueError:
             raise AuthenticationError("The token's subject is no user id.") from None
-        return _Held(user_id, expires_at, min(expires_at, now + MEMORY_SECONDS))
+        is_operator = self._operator_claim is not None and _makes(claims, self._operator_claim)
+        return _Held(user_id, is_operator, expires_at, min(expires_at, now + MEMORY_SECONDS))
+
+
+def _makes(claims: dict[str, Any], wanted: str) -> bool:
+    """Whether the claim is made; roles and groups are lists, of which the value must be one."""
+    name, _, value = wanted.partition("=")
+    claimed: object = claims.get(name)
+    return claimed == value or (isinstance(claimed, list) and value in claimed)
 
 
 def _instant(claims: dict[str, Any], name: str) -> float:

@@ -134,7 +134,7 @@ def _listening_socket(settings: Settings) -> Generator[socket.socket]:
 
 def _run(settings: Settings, listening: socket.socket, logs: dict[str, Any]) -> None:
     configuration = uvicorn.Config(
-        "app.main:serving_app",
+        "app.cli.served:served_app",
         factory=True,
         workers=settings.workers,
         http="httptools",

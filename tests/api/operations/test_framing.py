@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.framing import Framing
 from app.api.logs import current_request_id
 from app.api.metrics import Metrics
+from app.api.slow_requests import SlowRequests
 from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey
 from app.store.memory import MemoryStore
@@ -17,6 +18,10 @@ from app.store.port import WHOLE, ReadSelection
 from tests.api.auth.credentials import settings
 from tests.api.serving import client_of
 from tests.fake_clock import FakeClock
+
+
+def never_slow() -> SlowRequests:
+    return SlowRequests(FakeClock(), lambda: 0.0)
 
 
 class BrokenStore(MemoryStore):
@@ -110,7 +115,9 @@ async def test_slow_requests_are_logged(
     ticks = iter([10.0, 11.5])
     monkeypatch.setattr("app.api.framing.perf_counter", lambda: next(ticks))
     caplog.set_level(logging.INFO, "app")
-    async with framed(Framing(answer, metrics=Metrics(), log_requests=False)) as client:
+    async with framed(
+        Framing(answer, metrics=Metrics(), slow_requests=never_slow(), log_requests=False)
+    ) as client:
         await client.get("/x")
 
     assert caplog.messages == ["GET unmatched: 204"]
@@ -124,7 +131,9 @@ async def test_an_answer_that_breaks_off_is_logged_and_raised_to_the_server(
         await send({"type": "http.response.start", "status": 200})
         raise ZeroDivisionError
 
-    async with framed(Framing(break_off, metrics=Metrics(), log_requests=False)) as client:
+    async with framed(
+        Framing(break_off, metrics=Metrics(), slow_requests=never_slow(), log_requests=False)
+    ) as client:
         with pytest.raises(ZeroDivisionError):
             await client.get("/x")
 
@@ -144,7 +153,9 @@ async def test_a_client_that_leaves_is_no_failure(caplog: pytest.LogCaptureFixtu
         pytest.fail("nobody is there")
 
     scope = {"type": "http", "method": "GET", "path": "/x", "raw_path": b"/x", "headers": []}
-    await Framing(leave, metrics=metrics, log_requests=False)(scope, receive, send)
+    await Framing(leave, metrics=metrics, slow_requests=never_slow(), log_requests=False)(
+        scope, receive, send
+    )
 
     assert caplog.messages == []
     counted = 'chatfold_requests_total{method="GET",route="unmatched",status="aborted"} 1.0'
@@ -159,7 +170,9 @@ async def test_whoever_logs_during_a_request_can_know_its_id() -> None:
         await send({"type": "http.response.start", "status": 204})
         await send({"type": "http.response.body"})
 
-    async with framed(Framing(answer, metrics=Metrics(), log_requests=False)) as client:
+    async with framed(
+        Framing(answer, metrics=Metrics(), slow_requests=never_slow(), log_requests=False)
+    ) as client:
         await client.get("/x", headers={"X-Request-ID": "trace-1"})
 
     assert seen == ["trace-1"]
@@ -178,7 +191,7 @@ async def test_what_is_not_http_passes_untouched() -> None:
     async def ignore(_message: object) -> None:
         return
 
-    await Framing(note, metrics=Metrics(), log_requests=False)(
+    await Framing(note, metrics=Metrics(), slow_requests=never_slow(), log_requests=False)(
         {"type": "lifespan"}, nothing, ignore
     )
 

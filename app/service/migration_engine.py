@@ -1,0 +1,86 @@
+"""MigrationEngine: what the door for operators asks of the fold, in words of the domain."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from app.domain.migration import FoldOrder, JobSummary, RunOverview, WorkEvent
+
+
+class MigrationEngine(Protocol):
+    """Plans, runs, verifies and undoes; one piece of work at a time in each process of the service.
+
+    Sources are those that the operator of the machine has allowed, and no others. Every method
+    that begins something raises:
+
+        InvalidInputError: there is no such job, or it cannot read such a source.
+        SourceNotAllowedError: the source lies elsewhere.
+        EngineBusyError: this process is at work already.
+        EngineRefusalError: the engine cannot begin with it.
+    """
+
+    def jobs(self) -> Sequence[JobSummary]:
+        """What can be done."""
+        ...
+
+    async def list_runs(self) -> Sequence[RunOverview]:
+        """All runs that the ledgers know, whoever made them; the newest first."""
+        ...
+
+    async def get_run(self, run_id: str) -> RunOverview:
+        """One run.
+
+        Raises:
+            UnknownRunError: there is none.
+        """
+        ...
+
+    async def plan(self, order: FoldOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to say what a run would do; who closes the events ends the work."""
+        ...
+
+    async def verify(self, order: FoldOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to compare the store with a source; who closes the events ends the work."""
+        ...
+
+    async def start(self, order: FoldOrder) -> RunOverview:
+        """Begin a run, or go on with one that did not end; it needs nobody to watch.
+
+        Raises:
+            RunBusyError: another process works on the run.
+            RunStateError: it is being rolled back.
+        """
+        ...
+
+    async def roll_back(self, run_id: str) -> RunOverview:
+        """Begin to undo a run; it needs nobody to watch.
+
+        Raises:
+            UnknownRunError: there is none.
+            RunBusyError: another process works on it.
+            RunStateError: it is rolled back.
+        """
+        ...
+
+    async def stop(self, run_id: str) -> None:
+        """Tell whoever works on a run on this machine to end between batches.
+
+        Raises:
+            UnknownRunError: there is none.
+            RunStateError: nobody works on it.
+            RunBusyError: a process works on it that cannot be told.
+        """
+        ...
+
+    def events(self, run_id: str) -> AsyncGenerator[WorkEvent]:
+        """How far a run is, as often as that is known, and its end; the newest is enough to know.
+
+        Live where this process works on it, else from the ledger.
+
+        Raises:
+            UnknownRunError: there is none; from the iteration.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Stop what is at work, and wait until it has."""
+        ...

@@ -1,0 +1,259 @@
+"""ProcessEngine: migrations for a service, each in a process of its own, so that users are served.
+
+What a run is and how far it is stands in the store's ledgers, so that every process of the service
+can tell, and stop a run of this machine, whoever began it; only the one that began it hears more
+often than batches are written.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict
+
+from app.domain.migration import (
+    FoldOrder,
+    JobSummary,
+    RunOverview,
+    WorkEnd,
+    WorkEvent,
+    WorkOutcome,
+    WorkProgress,
+)
+from app.errors import (
+    ConfigurationError,
+    EngineBusyError,
+    EngineRefusalError,
+    Fault,
+    InvalidInputError,
+    RunBusyError,
+    RunStateError,
+    SourceError,
+    UnknownRunError,
+)
+from app.store.port import SessionStore
+from migrations.allowed_sources import AllowedSources
+from migrations.commands import JOBS
+from migrations.engine_process import Task
+from migrations.engine_work import EngineWork
+from migrations.job import Job
+from migrations.ledger import BatchState, Counts, RunLedger, RunState, find_run, list_runs
+from migrations.proof import newest_run
+
+POLL_SECONDS = 1.0
+"""How often a ledger is looked at for those who watch a run of another process."""
+
+_AT_WORK = {RunState.RUNNING, RunState.ROLLING_BACK}
+
+
+class ProcessEngine:
+    """The engine of one process of the service; see `app.service.migration_engine`."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        store_url: str,
+        allowed: Sequence[str],
+        *,
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        self._store = store
+        self._store_url = store_url
+        self._allowed = AllowedSources(allowed)
+        self._poll_seconds = poll_seconds
+        self._jobs = {job.name: job for job in JOBS}
+        self._work: EngineWork | None = None
+        self._beginning = asyncio.Lock()
+
+    def jobs(self) -> Sequence[JobSummary]:
+        """What can be done."""
+        return [JobSummary(job.name, job.summary, job.reads_folder) for job in JOBS]
+
+    async def list_runs(self) -> Sequence[RunOverview]:
+        """All runs, the newest first."""
+        return [_overview(ledger) for ledger in reversed(await list_runs(self._store))]
+
+    async def get_run(self, run_id: str) -> RunOverview:
+        """One run."""
+        return _overview(await find_run(self._store, run_id))
+
+    async def plan(self, order: FoldOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to say what a run would do."""
+        return _watched(await self._begin(self._task("plan", order)))
+
+    async def verify(self, order: FoldOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to compare the store with a source."""
+        return _watched(await self._begin(self._task("verify", order)))
+
+    async def start(self, order: FoldOrder) -> RunOverview:
+        """Begin a run, or go on with one."""
+        task = self._task("run", order)
+        job = self._told_job(order)
+        try:
+            ledger = await newest_run(self._store, job, task.source)
+        except UnknownRunError:
+            pass
+        else:
+            _check_is_free(ledger)
+        work = await self._begin(task)
+        work.run_id = await self._run_id(work, job, task.source)
+        return await self.get_run(work.run_id)
+
+    async def roll_back(self, run_id: str) -> RunOverview:
+        """Begin to undo a run."""
+        ledger = await find_run(self._store, run_id)
+        if ledger.record.state is RunState.ROLLED_BACK:
+            raise RunStateError(f"Run {run_id} is rolled back already.")
+        _check_is_free(ledger)
+        await self._begin(Task("rollback", self._store_url, run_id=run_id))
+        return await self.get_run(run_id)
+
+    async def stop(self, run_id: str) -> None:
+        """Interrupt the process that works on a run."""
+        ledger = await find_run(self._store, run_id)
+        holder = ledger.record.holder
+        if ledger.record.state not in _AT_WORK or holder is None or not holder.may_live:
+            raise RunStateError(f"Nobody works on run {run_id}.")
+        is_out_of_reach = holder.host != socket.gethostname() or holder.process_id == os.getpid()
+        if is_out_of_reach:
+            raise RunBusyError(run_id, holder.host, holder.process_id)
+        try:
+            os.kill(holder.process_id, signal.SIGINT)
+        except ProcessLookupError:
+            raise RunStateError(f"Nobody works on run {run_id}.") from None
+        except PermissionError:
+            raise RunBusyError(run_id, holder.host, holder.process_id) from None
+
+    async def events(self, run_id: str) -> AsyncGenerator[WorkEvent]:
+        """Live where this process works on the run, else from its ledger."""
+        work = self._work
+        if work is not None and work.run_id == run_id:
+            async for event in work.events():
+                yield event
+            return
+        watching = _Watching(await find_run(self._store, run_id))
+        while (progress := await watching.look(self._store)) is not None:
+            yield progress
+            await asyncio.sleep(self._poll_seconds)
+        yield await self._end(run_id)
+
+    async def aclose(self) -> None:
+        """Stop what is at work."""
+        if self._work is not None:
+            await self._work.stop()
+
+    async def _end(self, run_id: str) -> WorkEnd:
+        """How a run that nobody works on stands; told by a process, since ledgers can be long."""
+        reporting = await EngineWork.begin(Task("report", self._store_url, run_id=run_id))
+        try:
+            end = await reporting.end()
+        finally:
+            await reporting.stop()
+        if (await self.get_run(run_id)).is_interrupted:
+            return WorkEnd(WorkOutcome.STOPPED, end.report, end.reason)
+        return end
+
+    async def _begin(self, task: Task) -> EngineWork:
+        """Let a process begin; it has told that it did, or it is refused."""
+        async with self._beginning:
+            if self._work is not None and not self._work.is_over:
+                busy = self._work.task
+                raise EngineBusyError(busy.kind, busy.job or f"run {busy.run_id}")
+            if self._work is not None:
+                await self._work.ended()
+            work = self._work = await EngineWork.begin(task)
+        event = await work.first()
+        if isinstance(event, WorkEnd) and event.reason is not None:
+            raise EngineRefusalError(event.reason)
+        return work
+
+    async def _run_id(self, work: EngineWork, job: Job, location: str) -> str:
+        for ledger in reversed(await list_runs(self._store)):
+            holder = ledger.record.holder
+            if holder is not None and holder.process_id == work.process_id:
+                return ledger.run_id
+        # It is over already, and the newest of its kind.
+        return (await newest_run(self._store, job, location)).run_id
+
+    def _task(self, kind: str, order: FoldOrder) -> Task:
+        return Task(
+            kind,
+            self._store_url,
+            job=order.job,
+            source=self._allowed.located(order.source),
+            options=asdict(self._told_job(order).options),
+            max_rate=order.max_rate,
+        )
+
+    def _told_job(self, order: FoldOrder) -> Job:
+        job = self._jobs.get(order.job)
+        if job is None:
+            raise InvalidInputError(Fault("/job", f"must be one of {', '.join(self._jobs)}"))
+        told = job.told(order.options)
+        try:
+            told.format  # noqa: B018 - made here, so that wrong options are the caller's fault
+            told.open(self._allowed.located(order.source))
+        except (ConfigurationError, SourceError) as error:
+            raise InvalidInputError(Fault("", str(error))) from None
+        return told
+
+
+class _Watching:
+    """Follows a run by its ledger, each batch of which is read once."""
+
+    def __init__(self, ledger: RunLedger) -> None:
+        self._run_id = ledger.run_id
+        self._counts = Counts()
+        self._number = 0
+
+    async def look(self, store: SessionStore) -> WorkProgress | None:
+        """How far it is; None where nobody works on it."""
+        ledger = await find_run(store, self._run_id)
+        if not _overview(ledger).is_at_work:
+            return None
+        if ledger.record.state is RunState.ROLLING_BACK:
+            return WorkProgress("undoing", 0, None, 0)
+        async for entry in ledger.batches(after=self._number):
+            if entry.record.state is BatchState.BEGUN:
+                break
+            self._counts = self._counts.plus(entry.record.counts)
+            self._number = entry.number
+        done = self._counts.folded + sum(self._counts.reasons.values())
+        return WorkProgress("folding", done, ledger.record.records_read, done)
+
+
+async def _watched(work: EngineWork) -> AsyncGenerator[WorkEvent]:
+    """Its events; who stops listening stops the work, which is of no use to anybody else."""
+    try:
+        async for event in work.events():
+            yield event
+    finally:
+        if not work.is_over:
+            await work.stop()
+
+
+def _check_is_free(ledger: RunLedger) -> None:
+    record = ledger.record
+    holder = record.holder
+    if record.state in _AT_WORK and holder is not None and holder.may_live:
+        raise RunBusyError(ledger.run_id, holder.host, holder.process_id)
+
+
+def _overview(ledger: RunLedger) -> RunOverview:
+    record = ledger.record
+    is_at_its_end = record.state not in _AT_WORK
+    is_held = record.holder is not None and record.holder.may_live
+    return RunOverview(
+        run_id=ledger.run_id,
+        job=record.job,
+        source=record.source,
+        state=record.state,
+        is_at_work=is_held and not is_at_its_end,
+        is_interrupted=not is_held and not is_at_its_end,
+        began_at=record.began_at,
+        ended_at=record.ended_at,
+        seconds=record.seconds,
+        records_read=record.records_read,
+        verified_at=record.verified_at,
+    )

@@ -1,0 +1,123 @@
+"""EngineWork: a process at work on an order, and what it has told last."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any, cast
+
+from app.domain.migration import WorkEnd, WorkEvent, WorkOutcome, WorkProgress
+from migrations.engine_process import Task
+
+_LINE_LIMIT_BYTES = 64 * 1024 * 1024
+"""Reports are one line, with up to a thousand examples."""
+_PATIENCE_SECONDS = 20.0
+"""How long a process that was told to stop may take for the batch that it has begun."""
+
+
+class EngineWork:
+    """Only the newest progress is kept, so that those who listen slowly take no memory."""
+
+    def __init__(self, task: Task, process: asyncio.subprocess.Process) -> None:
+        self.task = task
+        self.run_id = task.run_id
+        """Of a new run once it is known."""
+        self._newest: WorkEvent = WorkProgress("starting", 0, None, 0)
+        self._process = process
+        self._input = cast("asyncio.StreamWriter", process.stdin)
+        self._output = cast("asyncio.StreamReader", process.stdout)
+        self._count = 0
+        self._changed = asyncio.Condition()
+        self._listening = asyncio.create_task(self._listen())
+
+    @classmethod
+    async def begin(cls, task: Task) -> "EngineWork":
+        """Start a process, and tell it what to do."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "migrations.engine_process"),
+            stdin=asyncio.subprocess.PIPE,  # not in the arguments, which anyone may list
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT_BYTES,
+            start_new_session=True,  # Ctrl-C is for the service, which then stops the work
+            cwd=Path.cwd(),
+        )
+        work = cls(task, process)
+        with suppress(BrokenPipeError, ConnectionResetError):
+            work._input.write(json.dumps(task._asdict()).encode() + b"\n")
+            await work._input.drain()
+        return work
+
+    @property
+    def process_id(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has told its end."""
+        return isinstance(self._newest, WorkEnd)
+
+    async def first(self) -> WorkEvent:
+        """What it tells first: that it has begun, or that it cannot."""
+        async with aclosing(self.events()) as events:
+            return await anext(events)
+
+    async def end(self) -> WorkEnd:
+        """How it ended, once it has."""
+        await self.ended()
+        return cast("WorkEnd", self._newest)
+
+    async def events(self) -> AsyncGenerator[WorkEvent]:
+        """The newest progress whenever there is another one, and the end."""
+        seen = 0
+        while True:
+            async with self._changed:
+                while self._count == seen:
+                    await self._changed.wait()
+            seen = self._count
+            yield self._newest
+            if self.is_over:
+                return
+
+    async def stop(self) -> None:
+        """Tell it to end between batches, and wait until it has."""
+        self._input.close()
+        try:
+            await asyncio.wait_for(self.ended(), _PATIENCE_SECONDS)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until the process is gone, and not only its work done."""
+        await asyncio.shield(self._listening)
+
+    async def _listen(self) -> None:
+        async for line in self._output:
+            await self._tell(_event(json.loads(line)))
+        self._input.close()
+        await self._process.wait()
+        if not self.is_over:
+            reason = "The process of the migration has ended before it was done; the log says why."
+            await self._tell(WorkEnd(WorkOutcome.FAILED, reason=reason))
+
+    async def _tell(self, event: WorkEvent) -> None:
+        async with self._changed:
+            self._newest = event
+            self._count += 1
+            self._changed.notify_all()
+
+
+def _event(line: dict[str, Any]) -> WorkEvent:
+    if "phase" in line:
+        return WorkProgress(**line)
+    if "report" in line:
+        return WorkEnd(WorkOutcome.DONE, report=line["report"])
+    if "reason" in line:
+        return WorkEnd(WorkOutcome.FAILED, reason=line["reason"])
+    return WorkEnd(WorkOutcome.STOPPED)
