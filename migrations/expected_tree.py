@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from migrations.expected_session import SPACING, ExpectedDocuments, loosely_deco
 from migrations.expected_source import OpenSource, SourceRecord
 
 _LIMIT_BYTES = 64 * 1024 * 1024
+_MAY_BE_OBJECT = re.compile(r"\{\s*[\"}]")
 _BLANK = b"\0 \t\r\n"
 _JSON = json.JSONDecoder(parse_constant=lambda constant: {"$numberDouble": constant})
 
@@ -148,15 +150,31 @@ def _objects(raw: bytes) -> Iterator[_Document]:
         before = at - 1
         while before >= 0 and (text[before].isspace() or text[before] == "["):
             before -= 1
-        stop = at + 1
-        if before < 0 or text[before] != ":":
-            try:
-                value, stop = _JSON.raw_decode(text, at)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                yield cast("_Document", value)
+        found = None
+        if (before < 0 or text[before] != ":") and _MAY_BE_OBJECT.match(text, at):
+            found = _whole_object(text, at)
+        if found is not None:
+            yield found[0]
+        stop = at + 1 if found is None else found[1]
         at = text.find("{", stop)
+
+
+def _whole_object(text: str, at: int) -> tuple[_Document, int] | None:
+    """The object that stands here and where it ends; looked for in ever longer pieces."""
+    for characters in (2_000, 100_000, 5_000_000, len(text)):
+        piece = text[at : at + characters]
+        is_all = at + characters >= len(text)
+        try:
+            value, length = _JSON.raw_decode(piece)
+        except json.JSONDecodeError as fault:
+            is_in_piece = fault.pos < characters - 20 and "Unterminated" not in fault.msg
+            if is_all or is_in_piece:
+                return None
+        except (ValueError, RecursionError):
+            return None
+        else:
+            return cast("_Document", value), at + length
+    return None
 
 
 def _beginning(text: str, at: int) -> Mapping[str, Any]:

@@ -10,12 +10,15 @@ from app.formats.loose_json import extended_number
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 # An object; with what stands before it where it is only the value of a member.
-_OBJECT = re.compile(r"(:[\s\[]*)?\{")
+_OBJECT = re.compile(r"(:[\s\[]*+)?\{(?=\s*+[\"}])")
 _BETWEEN = " \t\r\n,[]"
 _NEXT_NAME = re.compile(r'[\s,]*(?=")')
 _COLON = re.compile(r"\s*:\s*")
 _END_OF_VALUE = re.compile(r"\s*[,}]")
 _CONTAINERS = (str, dict, list)
+
+_WINDOW = 4096
+_TOLD_LATE = 16  # so near to the end of what was looked at, a fault may be that the rest is missing
 
 _decode = json.JSONDecoder(parse_constant=extended_number).raw_decode
 
@@ -82,11 +85,25 @@ def _text(raw: bytes) -> str:
 
 
 def _object_at(text: str, start: int) -> tuple[dict[str, Any] | None, int]:
-    try:
-        value, stop = _decode(text, start)
-    except (ValueError, RecursionError):
-        return None, start
-    return cast("dict[str, Any]", value), stop
+    """The whole object that begins here, and where it ends.
+
+    An error of the decoder costs as much as the text before it is long: a few characters are tried
+    first, more only where those are too few.
+    """
+    window = _WINDOW
+    while True:
+        some = text[start : start + window]
+        try:
+            value, stop = _decode(some)
+        except json.JSONDecodeError as error:
+            is_unended = error.pos > window - _TOLD_LATE or error.msg.startswith("Unterminated")
+            if len(some) < window or not is_unended:
+                return None, start
+            window *= 16
+        except (ValueError, RecursionError):  # a number of too many digits; too many levels
+            return None, start
+        else:
+            return cast("dict[str, Any]", value), start + stop
 
 
 def _members(text: str) -> tuple[dict[str, Any], int]:
