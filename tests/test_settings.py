@@ -292,3 +292,34 @@ def test_an_unknown_variable_is_named_in_the_log(
 
 def _pem_of(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def test_places_of_sources_are_split_where_the_next_one_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "mongodb://user:password@one,two/chat?replicaSet=rs"
+    monkeypatch.setenv("CHATFOLD_ADMIN_SOURCES", f"/data/old, {url},/data/older,")
+
+    assert Settings.read().admin_sources == ("/data/old", url, "/data/older")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"admin_sources": ["data/old"]}, "CHATFOLD_ADMIN_SOURCES: must list absolute folders"),
+        ({"admin_sources": ["mongodb://host"]}, "CHATFOLD_ADMIN_SOURCES: must list absolute"),
+        ({"admin_keys": ["plain"]}, "CHATFOLD_ADMIN_KEYS: must list SHA-256 hashes"),
+        ({"admin_claim": "admin", **JWT, "jwt_secret": SECRET}, "CHATFOLD_ADMIN_CLAIM: must be"),
+        ({"admin_claim": "role=admin"}, "CHATFOLD_ADMIN_CLAIM needs CHATFOLD_AUTH=jwt"),
+        (
+            {"auth": "api_key", "api_key_hashes": [KEY_HASH], "admin_keys": [KEY_HASH]},
+            "CHATFOLD_ADMIN_KEYS must not list a key of CHATFOLD_API_KEY_HASHES",
+        ),
+    ],
+)
+def test_wrong_settings_of_operators_are_told(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as found:
+        Settings.read(**wrong)
+
+    assert str(found.value).startswith(sentence)
+    assert "plain" not in str(found.value)
