@@ -226,6 +226,9 @@ class _Watching:
 async def _watched(work: EngineWork) -> AsyncGenerator[WorkEvent]:
     """Its events; who stops listening stops the work, which is of no use to anybody else."""
     try:
+        first = await work.first()
+        if not isinstance(first, WorkEnd):
+            yield first  # however soon the end comes
         async for event in work.events():
             yield event
     finally:

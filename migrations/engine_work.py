@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,8 @@ _LINE_LIMIT_BYTES = 64 * 1024 * 1024
 _PATIENCE_SECONDS = 20.0
 """How long a process that was told to stop may take for the batch that it has begun."""
 
+_STARTING: WorkEvent = WorkProgress("starting", 0, None, 0)
+
 
 class EngineWork:
     """Only the newest progress is kept, so that those who listen slowly take no memory."""
@@ -26,7 +28,7 @@ class EngineWork:
         self.task = task
         self.run_id = task.run_id
         """Of a new run once it is known."""
-        self._newest: WorkEvent = WorkProgress("starting", 0, None, 0)
+        self._first = self._newest = _STARTING
         self._process = process
         self._input = cast("asyncio.StreamWriter", process.stdin)
         self._output = cast("asyncio.StreamReader", process.stdout)
@@ -63,8 +65,10 @@ class EngineWork:
 
     async def first(self) -> WorkEvent:
         """What it tells first: that it has begun, or that it cannot."""
-        async with aclosing(self.events()) as events:
-            return await anext(events)
+        async with self._changed:
+            while self._count == 0:
+                await self._changed.wait()
+        return self._first
 
     async def end(self) -> WorkEnd:
         """How it ended, once it has."""
@@ -109,6 +113,8 @@ class EngineWork:
     async def _tell(self, event: WorkEvent) -> None:
         async with self._changed:
             self._newest = event
+            if self._count == 0:
+                self._first = event
             self._count += 1
             self._changed.notify_all()
 
