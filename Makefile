@@ -65,9 +65,12 @@ contracts: $(VENV)/.ready-dev
 
 soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers (needs a JDK with Maven)
 	SOAK=1 $(BIN)/pytest -q -s tests/soak
+	SOAK=1 $(BIN)/pytest -q tests/migrations/test_killed_at_random_moments.py
+	SOAK=1 $(BIN)/pytest -q -n auto tests/api tests/laws -k half-migrated
 	SOAK=1 $(BIN)/pytest -q -n auto tests/mongo/interleaving --timeout 3600
 	@$(BIN)/python -m tests.engines.building java
-	SOAK=1 CHATFOLD_TEST_ENGINES=java $(BIN)/pytest -q tests/copying/test_corpora.py
+	SOAK=1 CHATFOLD_TEST_ENGINES=java $(BIN)/pytest -q tests/copying/test_corpora.py \
+		tests/migrations/test_corpora_in_collections.py
 
 demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 	$(BIN)/python bench/demo.py
