@@ -105,9 +105,7 @@ class Appender:
         precondition: Precondition | None,
     ) -> Appended:
         """Append the unknown ones of the messages; see the port."""
-        head_id = self._reader.head_id(key)
-        await self._sealer.pause(head_id)
-        with self._sealer.held_off(head_id):
+        async with self._sealer.appending(self._reader.head_id(key)):
             return await self._append(key, Batch(messages), at, precondition)
 
     async def _append(

@@ -65,4 +65,4 @@ def built(
     if not budget.is_passed_by(head.live_bytes, None):
         return Built(head, ())
     plan = plan_seal(head, keep_bytes=budget.kept_bytes, segment_bytes=budget.segment_bytes)
-    return Built(Head({**document, **plan.head_members}), plan.segments)
+    return Built(Head({**document, **plan.trimmed(head)}), plan.segments)

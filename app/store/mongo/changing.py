@@ -343,7 +343,7 @@ class Changer:
             further_past_text=change.past_text,
         )
         correction = change.correction
-        members = plan.head_members
+        members = plan.trimmed(change.head)
         members["corrections"] = [correction]
         members["steps"] = [*members["steps"], 0]
         members["live_bytes"] += message_size_bytes(correction) + STEP_BYTES

@@ -9,8 +9,8 @@ message is written twice and most seals read nothing but the head.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from itertools import accumulate
@@ -29,6 +29,7 @@ from app.store.mongo.segments import Link, SealedContent, chained_segments
 _HARD_FACTOR = 4
 _LIVE_SHARE = 8
 _KEPT_SHARE = 32
+_LINK_TRIES = 5
 
 _log = logging.getLogger(__name__)
 
@@ -63,12 +64,30 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class SealPlan:
-    """Segments to insert, oldest first, and what to set in the head after that."""
+    """Segments to insert, oldest first, and what becomes of the head after that."""
 
     segments: list[Document]
     replaced: list[str]
     """Ids of the segments whose content is in the new ones."""
-    head_members: Document
+    count: int
+    """How many of the head's messages are in there."""
+    chain_members: Document
+    """What to set in the head of where the chain ends."""
+
+    def trimmed(self, head: Head) -> Document:
+        """What to set in the head, to which messages may have been appended since."""
+        rest = head.messages[self.count :]
+        sealed_revision, steps = _after(head, self.count)
+        return {
+            **self.chain_members,
+            "messages": rest,
+            "steps": steps,
+            "corrections": [],
+            "past_texts": [],
+            "live_bytes": sum(map(message_size_bytes, rest)) + STEP_BYTES * len(steps),
+            "sealed_count": head.sealed_count + self.count,
+            "sealed_revision": sealed_revision,
+        }
 
 
 def plan_seal(
@@ -116,23 +135,14 @@ def plan_seal(
     segments = chained_segments(
         _link(head, merged), content, until_revision=head.revision, segment_bytes=segment_bytes
     )
-    sealed_revision, steps = _after(head, count)
-    members: Document = {
-        "messages": head.messages[count:],
-        "steps": steps,
-        "corrections": [],
-        "past_texts": [],
-        "live_bytes": sum(sizes[count:]) + STEP_BYTES * len(steps),
-        "sealed_count": head.sealed_count + count,
-        "sealed_revision": sealed_revision,
-    }
+    members: Document = {}
     if segments:
-        members |= {
+        members = {
             "newest_segment": segments[-1]["_id"],
             "sealed_until": head.revision,
             **_unmerged(head, segments, segment_bytes, has_merged=bool(merged)),
         }
-    return SealPlan(segments, [segment["_id"] for segment in merged], members)
+    return SealPlan(segments, [segment["_id"] for segment in merged], count, members)
 
 
 def _link(head: Head, merged: list[Document]) -> Link:
@@ -190,10 +200,11 @@ class Sealer:
         self._chain = chain
         self._chores = chores
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._held_off: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
+        self._linking: dict[str, asyncio.Future[None]] = {}
+        self._appends: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
 
     def start(self, user_id: str, head_id: str) -> None:
-        """Seal a head in the background; nobody waits for it but the session's next appends."""
+        """Seal a head in the background."""
         if head_id not in self._running:
             # In a context of its own: the time that the request has left is not the seal's.
             task = asyncio.create_task(self._seal_by_id(user_id, head_id), context=Context())
@@ -201,24 +212,26 @@ class Sealer:
             task.add_done_callback(lambda _: self._running.pop(head_id, None))
 
     async def pause(self, head_id: str) -> None:
-        """Return once no seal of this head is running here: an append would make it fail."""
+        """Return once no seal of this head is running here: a change would make it fail."""
         task = self._running.get(head_id)
         if task is not None:
             await asyncio.wait([task])
 
-    @contextmanager
-    def held_off(self, head_id: str) -> Generator[None]:
-        """Seals of this head that start meanwhile begin after it: it would make them fail."""
+    @asynccontextmanager
+    async def appending(self, head_id: str) -> AsyncGenerator[None]:
+        """Within this, a seal does not come to its update of the head, which would fail."""
+        while (linking := self._linking.get(head_id)) is not None:
+            await asyncio.wait([linking])
         ended = asyncio.get_running_loop().create_future()
-        writes = self._held_off[head_id]
-        writes.add(ended)
+        appends = self._appends[head_id]
+        appends.add(ended)
         try:
             yield
         finally:
             ended.set_result(None)
-            writes.remove(ended)
-            if not writes:
-                del self._held_off[head_id]
+            appends.remove(ended)
+            if not appends:
+                del self._appends[head_id]
 
     async def settle(self) -> None:
         """Return once nothing is running."""
@@ -227,29 +240,66 @@ class Sealer:
 
     async def seal(self, head: Head, *, keep_bytes: int) -> bool:
         """Seal all but the newest `keep_bytes`; False if the head was changed meanwhile."""
-        with damage_named():
-            merged = await self._mergeable(head)
-            plan = plan_seal(
-                head, keep_bytes=keep_bytes, segment_bytes=self.budget.segment_bytes, merged=merged
-            )
-        return await self.carry_out(head, plan, {"$set": plan.head_members}) is not None
+        plan = await self._planned(head, keep_bytes)
+        return await self._carry_out(head, plan, lambda: self._link(head, plan)) is not None
 
     async def carry_out(self, head: Head, plan: SealPlan, update: Document) -> Document | None:
         """Insert segments, then update the head as it was read; None if it was changed meanwhile.
 
         What an error leaves behind is found by its note.
         """
+        condition = head.same_revision()
+        return await self._carry_out(
+            head, plan, lambda: self._collections.change_head(condition, update, IN_PLACE)
+        )
+
+    async def _planned(self, head: Head, keep_bytes: int) -> SealPlan:
+        with damage_named():
+            merged = await self._mergeable(head)
+            return plan_seal(
+                head, keep_bytes=keep_bytes, segment_bytes=self.budget.segment_bytes, merged=merged
+            )
+
+    async def _carry_out(
+        self, head: Head, plan: SealPlan, link: Callable[[], Awaitable[Document | None]]
+    ) -> Document | None:
         ids = [segment["_id"] for segment in plan.segments]
         note = await self._chores.note(head, segment_ids=[*ids, *plan.replaced])
         for segment in plan.segments:
             await self._collections.segments.insert_one(segment)
-        updated = await self._collections.change_head(head.same_revision(), update, IN_PLACE)
+        updated = await link()
         if updated is None:
             await self._collections.segments.delete_many(
                 {"user_id": head.document["user_id"], "_id": {"$in": ids}}
             )
         await self._chores.done(note, replaced=plan.replaced if updated else ())
         return updated
+
+    async def _link(self, head: Head, plan: SealPlan) -> Document | None:
+        """Trim the head, with all that was appended since; None if it was changed meanwhile."""
+        for _ in range(_LINK_TRIES):
+            now = head_of(await self._collections.sessions.find_one(head.same_content()))
+            if now is None:
+                return None
+            with damage_named():
+                members = plan.trimmed(now)
+            condition = now.same_revision()
+            updated = await self._collections.change_head(condition, {"$set": members}, IN_PLACE)
+            if updated is not None:
+                return updated
+        return None
+
+    async def _link_undisturbed(self, head: Head, plan: SealPlan) -> Document | None:
+        """As `_link`, when the appends of this process have ended; others wait for it."""
+        linked = asyncio.get_running_loop().create_future()
+        self._linking[head.id] = linked
+        try:
+            if head.id in self._appends:
+                await asyncio.wait(self._appends[head.id])
+            return await self._link(head, plan)
+        finally:
+            del self._linking[head.id]
+            linked.set_result(None)
 
     async def _mergeable(self, head: Head) -> list[Document]:
         """The small segments that become one with what is sealed now; mostly none."""
@@ -262,14 +312,13 @@ class Sealer:
 
     async def _seal_by_id(self, user_id: str, head_id: str) -> None:
         condition = {"_id": head_id, "user_id": user_id}
-        if head_id in self._held_off:
-            await asyncio.wait(self._held_off[head_id])
         try:
             with pymongo.timeout(self._timeout_seconds):
                 head = head_of(await self._collections.sessions.find_one(condition))
                 if head is None:
                     return
                 if self.budget.is_passed_by(head.live_bytes, head.newest_segment):
-                    await self.seal(head, keep_bytes=self.budget.kept_bytes)
+                    plan = await self._planned(head, self.budget.kept_bytes)
+                    await self._carry_out(head, plan, lambda: self._link_undisturbed(head, plan))
         except (AppError, PyMongoError) as error:
             _log.warning("A session was not sealed; later appends will: %s", type(error).__name__)

@@ -108,6 +108,15 @@ def test_appends_never_take_anothers_place(contents: Contents) -> None:
     )
 
 
+def test_an_append_goes_on_beside_a_seal_of_its_own_process(contents: Contents) -> None:
+    in_every_order(
+        contents,
+        lambda: {"one": [an_append(), a_short_append("beside it", "b1", 22)]},
+        kills=1,
+        failures=1,
+    )
+
+
 def test_of_the_same_append_from_two_processes_one_is_stored(contents: Contents) -> None:
     in_every_order(
         contents,
