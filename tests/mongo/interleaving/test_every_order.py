@@ -112,8 +112,8 @@ def test_an_append_goes_on_beside_a_seal_of_its_own_process(contents: Contents) 
     in_every_order(
         contents,
         lambda: {"one": [an_append(), a_short_append("beside it", "b1", 22)]},
+        switches=3,
         kills=1,
-        failures=1,
     )
 
 
