@@ -137,10 +137,12 @@ async def ask(
 
 async def test_every_operation_of_the_document_is_asked_here() -> None:
     document = create_app(SETTINGS, MemoryStore(), FakeClock()).openapi()
+    # Operators' work is done by an engine with a store of its own; tests/api/admin asks for it.
     documented = {
         operation["operationId"]
-        for path in document["paths"].values()
-        for operation in path.values()
+        for path, operations in document["paths"].items()
+        for operation in operations.values()
+        if not path.startswith("/api/admin/")
     }
 
     assert documented - WITHOUT_STORE == set(OPERATIONS)
