@@ -1,7 +1,14 @@
+import de.bwaldvogel.mongo.MongoCollection;
+import de.bwaldvogel.mongo.MongoDatabase;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.KeyConstraintError;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -73,12 +80,112 @@ public final class Engine {
             }
         }
 
+        @Override
+        protected MongoDatabase openOrCreateDatabase(String name) {
+            return new IndexedDatabase(name, getMvStore(), getCursorRegistry());
+        }
+
         /** The server knows {@code hello} only by the name that it had until MongoDB 4.4. */
         private static MongoMessage asItWasCalledBefore(MongoMessage message) {
             Document renamed = new Document("isMaster", 1);
             renamed.putAll(message.getDocument());
             renamed.remove("hello");
             return new MongoMessage(message.getChannel(), message.getHeader(), renamed);
+        }
+    }
+
+    /** Its indexes serve filters that name more than their keys, as those of MongoDB do. */
+    private static final class IndexedDatabase extends H2Database {
+        IndexedDatabase(String name, MVStore store, CursorRegistry cursors) {
+            super(name, store, cursors);
+        }
+
+        @Override
+        protected Index<Object> openOrCreateUniqueIndex(
+                String collection, String name, List<IndexKey> keys, boolean isSparse) {
+            Index<Object> index = super.openOrCreateUniqueIndex(collection, name, keys, isSparse);
+            boolean isOfIds = keys.size() == 1 && keys.get(0).getKey().equals("_id");
+            return isOfIds ? new IdIndex(index, name, keys, isSparse) : index;
+        }
+    }
+
+    /**
+     * Left alone, the server takes this index for {@code {_id: …}} alone, and reads the whole
+     * collection where a filter names anything beside it.
+     */
+    private static final class IdIndex extends Index<Object> {
+        private final Index<Object> index;
+
+        IdIndex(Index<Object> index, String name, List<IndexKey> keys, boolean isSparse) {
+            super(name, keys, isSparse);
+            this.index = index;
+        }
+
+        @Override
+        public boolean canHandle(Document query) {
+            return query.containsKey("_id") && index.canHandle(idIn(query));
+        }
+
+        /** What they hold is compared with the whole filter by who asks. */
+        @Override
+        public Iterable<Object> getPositions(Document query) {
+            return index.getPositions(idIn(query));
+        }
+
+        private static Document idIn(Document query) {
+            return new Document("_id", query.get("_id"));
+        }
+
+        @Override
+        public Object getPosition(Document document) {
+            return index.getPosition(document);
+        }
+
+        @Override
+        public void checkAdd(Document document, MongoCollection<Object> collection) {
+            index.checkAdd(document, collection);
+        }
+
+        @Override
+        public void add(Document document, Object position, MongoCollection<Object> collection) {
+            index.add(document, position, collection);
+        }
+
+        @Override
+        public Object remove(Document document) {
+            return index.remove(document);
+        }
+
+        @Override
+        public void checkUpdate(Document before, Document after, MongoCollection<Object> collection) {
+            index.checkUpdate(before, after, collection);
+        }
+
+        @Override
+        public void updateInPlace(
+                Document before, Document after, Object position, MongoCollection<Object> collection)
+                throws KeyConstraintError {
+            index.updateInPlace(before, after, position, collection);
+        }
+
+        @Override
+        public boolean isUnique() {
+            return index.isUnique();
+        }
+
+        @Override
+        public long getCount() {
+            return index.getCount();
+        }
+
+        @Override
+        public long getDataSize() {
+            return index.getDataSize();
+        }
+
+        @Override
+        public void drop() {
+            index.drop();
         }
     }
 
