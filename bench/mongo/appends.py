@@ -95,12 +95,15 @@ async def measure(server: Server, seconds: int, characters: int) -> Curve:
             _fill_bare(url, {length: sessions[length] for length in possible}, said)
             load = partial(_load, said_file, seconds)
             loads: dict[tuple[str, int], Callable[[], float]] = {}
+            # One kind after the other, so that what is compared is measured close together.
             for length, count in sessions.items():
                 path = f"/api/chat/sessions/of-{length}-"
                 loads["fresh", length] = partial(load, path, count)
+            for length, count in sessions.items():
+                path = f"/api/chat/sessions/of-{length}-"
                 loads["client", length] = partial(load, path, count, has_ids=True)
-                if length in possible:
-                    loads["bare", length] = partial(load, f"/limit/push/{length}", count)
+            for length in possible:
+                loads["bare", length] = partial(load, f"/limit/push/{length}", sessions[length])
             medians = await in_turn(*loads.values())
     rates = dict(zip(loads, medians, strict=True))
 
