@@ -231,7 +231,7 @@ async def test_appends_at_once_make_no_seal_fail(long: MongoStore, watch: Watch)
 
     notes = [one for one in watch.commands if one.body.get("insert") == "chores"]
     looks = [one for one in watch.commands if one.body.get(FIND) == "sessions"]
-    assert len(notes) > 1
+    assert notes
     assert len(looks) == 2 * len(notes)
 
 
