@@ -172,6 +172,8 @@ class Storing:
         self._place = self._place.model_copy(update={"sessions": sessions, "parts": number + 1})
         if is_later or batch.is_full:
             await self._close()
+        elif self._under_way is not None:
+            await asyncio.sleep(0)  # lets the store go on with what it has been given
 
     async def finish(self) -> None:
         """Return once everything taken so far is stored."""

@@ -4,6 +4,7 @@ import json
 import math
 from typing import Annotated, Any, cast
 
+import orjson
 from pydantic import AfterValidator
 from pydantic_core import to_json
 
@@ -79,7 +80,10 @@ Text = Annotated[str, AfterValidator(checked_text)]
 
 def encode_json(value: Any) -> bytes:
     """Compact UTF-8 JSON; integers beyond 64 bits keep every digit."""
-    return to_json(value)
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return to_json(value)  # the same bytes, several times slower, for integers of any size
 
 
 _FLAT = frozenset({str, int, bool, type(None)})
@@ -90,5 +94,5 @@ def canonical_json(value: Any) -> bytes:
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         if _FLAT.issuperset(map(type, members.values())):
-            return to_json(dict(sorted(members.items())))  # most are flat, and this is faster
+            return encode_json(dict(sorted(members.items())))  # most are flat, and this is faster
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()

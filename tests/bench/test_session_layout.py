@@ -12,8 +12,8 @@ from tests.mongo.facade import database_in_memory
 
 REVISION_BYTES = 14
 """A type, the name with its NUL, and 32 bits."""
-BUDGET = Budget(64_000)
-"""The first seal is at 64,000 bytes, later ones at 8,000; each leaves 2,000."""
+BUDGET = Budget(128_000)
+"""The first seal is at 128,000 bytes, later ones at 8,000; each leaves 2,000."""
 
 
 def grown(messages: int) -> GrowingSession:
@@ -24,44 +24,44 @@ def grown(messages: int) -> GrowingSession:
 
 
 def test_a_session_within_the_budget_is_one_document() -> None:
-    session = grown(64)
+    session = grown(128)
 
-    assert (session.live, session.segments, session.seals) == (64, [], 0)
+    assert (session.live, session.segments, session.seals) == (128, [], 0)
 
 
 def test_the_first_seal_leaves_a_small_head() -> None:
-    session = grown(65)
+    session = grown(129)
 
-    assert (session.live, session.segments, session.seals) == (2, [63], 1)
+    assert (session.live, session.segments, session.seals) == (2, [127], 1)
 
 
-def test_later_seals_come_at_an_eighth_of_the_budget() -> None:
-    session = grown(65 + 7)
+def test_later_seals_come_at_a_sixteenth_of_the_budget() -> None:
+    session = grown(129 + 7)
 
-    assert (session.live, session.segments, session.seals) == (2, [63, 7], 2)
+    assert (session.live, session.segments, session.seals) == (2, [127, 7], 2)
 
 
 def test_small_segments_become_one_when_another_would_make_it_too_large() -> None:
-    seals_before, seals_after = grown(65 + 7 * 7), grown(65 + 7 * 8)
+    seals_before, seals_after = grown(129 + 7 * 16), grown(129 + 7 * 17)
 
-    assert seals_before.segments == [63, 7, 7, 7, 7, 7, 7, 7]
-    assert seals_after.segments == [63, 56]
-    assert seals_after.replaced == 7
-    assert seals_after.copied == 63 + 49 + 56
+    assert seals_before.segments == [127, *[7] * 16]
+    assert seals_after.segments == [127, 119]
+    assert seals_after.replaced == 16
+    assert seals_after.copied == 127 + 112 + 119
 
 
 def test_a_merged_segment_is_left_alone() -> None:
-    session = grown(65 + 7 * 16)
+    session = grown(129 + 7 * 34)
 
-    assert session.segments == [63, 56, 56]
-    assert session.copied == 63 + 2 * (49 + 56)
+    assert session.segments == [127, 119, 119]
+    assert session.copied == 127 + 2 * (112 + 119)
 
 
 def test_all_messages_are_somewhere() -> None:
     session = grown(5_000)
 
     assert session.live + sum(session.segments) == 5_000
-    assert max(session.segments) <= 64
+    assert max(session.segments) <= 128
 
 
 def test_the_lengths_of_sessions_are_a_distribution() -> None:

@@ -28,7 +28,9 @@ class DyingStore:
 
     async def put_image(self, image: SessionImage) -> PutOutcome:
         self._sessions_left -= 1
-        if self._sessions_left != 0:
+        if self._sessions_left < 0:
+            await asyncio.Event().wait()  # what comes later is not begun before the kill
+        if self._sessions_left > 0:
             return await self._store.put_image(image)
         if self._moment == "before":
             os.kill(os.getpid(), signal.SIGKILL)

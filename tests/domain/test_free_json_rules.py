@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from pydantic import BaseModel, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from app.domain.free_json import (
     JSON_DEPTH_LIMIT,
@@ -145,3 +145,15 @@ def test_text_without_lone_surrogates_passes(text: str) -> None:
 def test_lone_surrogates_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="surrogates"):
         checked_text(text)
+
+
+@given(free_json())
+def test_json_is_written_as_pydantic_writes_it(value: dict[str, Any]) -> None:
+    """So digests are the same whichever of the two has written what they are of."""
+    assert encode_json(value) == to_json(value)
+
+
+def test_integers_beyond_64_bits_are_written_beside_others() -> None:
+    value = {"wide": 2**64, "narrow": [2**64 - 1, -(2**63)], "low": -(2**63) - 1}
+
+    assert encode_json(value) == to_json(value)

@@ -39,7 +39,7 @@ from tests.mongo.facade import database_in_memory
 Document = dict[str, Any]
 Path = tuple[str | int, ...]
 
-SEGMENT_BYTES = 8 * 1024
+SEGMENT_BYTES = 16 * 1024
 NEIGHBOUR = KEY._replace(session_id="neighbour")
 DEADLINE_SECONDS = 20
 ABSENT: Any = object()
@@ -66,7 +66,7 @@ async def make_sound(database: AsyncDatabase[Document]) -> None:
     await store.insert(
         make_new_session(
             KEY,
-            messages=[make_message(f"m{number}", metadata={"k": "v"}) for number in range(60)],
+            messages=[make_message(f"m{number}", metadata={"k": "v"}) for number in range(120)],
             session_name="Plans",
             tags=["red"],
             context={"a": 1},
@@ -74,11 +74,11 @@ async def make_sound(database: AsyncDatabase[Document]) -> None:
         )
     )
     await store.edit_message(KEY, "m2", make_edit("second thoughts", at=instant(1)))
-    await store.append(KEY, make_messages(6, first=60), at=START)
+    await store.append(KEY, make_messages(6, first=120), at=START)
     await store.settle()
-    await store.append(KEY, make_messages(2, first=66), at=START)
+    await store.append(KEY, make_messages(2, first=126), at=START)
     await store.edit_message(KEY, "m5", make_edit("third thoughts", at=instant(2)))
-    await store.edit_message(KEY, "m66", make_edit("last thoughts", at=instant(3)))
+    await store.edit_message(KEY, "m126", make_edit("last thoughts", at=instant(3)))
     await store.settle()
     await store.aclose()
 
@@ -200,14 +200,14 @@ def writes(store: MongoStore) -> dict[str, Callable[[], Awaitable[Any]]]:
             KEY, [make_message("fresh", is_id_fresh=True)], at=START
         ),
         "append_new": lambda: store.append(KEY, [make_message("new")], at=START),
-        "append_known": lambda: store.append(KEY, [make_message("m66")], at=START),
+        "append_known": lambda: store.append(KEY, [make_message("m126")], at=START),
         "append_child": lambda: store.append(
             KEY, [make_message("child", parent_id="m4")], at=START
         ),
         "edit_sealed": lambda: store.edit_message(KEY, "m2", make_edit("x", at=START)),
-        "edit_live": lambda: store.edit_message(KEY, "m66", make_edit("x", at=START)),
+        "edit_live": lambda: store.edit_message(KEY, "m126", make_edit("x", at=START)),
         "delete_sealed": lambda: store.delete_message(KEY, "m5", START),
-        "delete_last": lambda: store.delete_message(KEY, "m67", START),
+        "delete_last": lambda: store.delete_message(KEY, "m127", START),
         "change_header": lambda: store.change_header(KEY, make_put(session_name="x")),
         "delete": lambda: store.delete(KEY, START),
         "erase": lambda: store.erase_user(ADA, START),
@@ -374,7 +374,7 @@ async def test_what_a_read_need_not_see_is_named_where_all_is_looked_at(
         await database[name].insert_many(some)
     store = await MongoStore.over(database, segment_bytes=SEGMENT_BYTES)
 
-    assert len((await store.read(KEY)).messages()) == 68
+    assert len((await store.read(KEY)).messages()) == 128
     with pytest.raises(CorruptDocumentError):
         await store.read_image(KEY)
     await store.aclose()

@@ -205,6 +205,20 @@ async def test_an_append_with_fresh_ids_is_one_command_there_too(
     assert watch.names() == [CHANGE] * 3
 
 
+async def test_an_append_after_a_seal_of_its_own_process_is_two_commands_too(
+    long: MongoStore, watch: Watch
+) -> None:
+    filling = make_message("filling", "x" * SEALED_BYTES)
+    await long.append(KEY, [filling], at=START)
+    await long.settle()
+    assert "insert" in watch.names()
+    watch.commands.clear()
+
+    await long.append(KEY, [make_message("next")], at=START)
+
+    assert watch.names() == [FIND, CHANGE]
+
+
 async def test_the_first_append_of_a_process_learns_in_two_commands_more(
     server: WatchedServer, long: MongoStore, watch: Watch
 ) -> None:

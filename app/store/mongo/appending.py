@@ -1,6 +1,5 @@
 """Appending: one update where nothing must be asked before, and what is done where it fails."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from app.errors import (
     StoreUnavailableError,
 )
 from app.store.mongo.chain import Chain, HeadMovedError, damage_named
+from app.store.mongo.chain_ends import ChainEnds
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import (
     STEP_BYTES,
@@ -35,7 +35,6 @@ from app.store.mongo.segments import message_key
 from app.store.port import Appended
 
 _TRIES = 100
-_HINTS_LIMIT = 10_000
 
 MAYBE_WRITTEN = (AutoReconnect, WTimeoutError)
 """Errors after which a write may have happened all the same."""
@@ -86,15 +85,18 @@ class Appender:
     """Appends to the sessions of one store."""
 
     def __init__(
-        self, collections: Collections, reader: Reader, chain: Chain, sealer: Sealer
+        self,
+        collections: Collections,
+        reader: Reader,
+        chain: Chain,
+        chain_ends: ChainEnds,
+        sealer: Sealer,
     ) -> None:
         self._collections = collections
         self._reader = reader
         self._chain = chain
         self._sealer = sealer
-        self._hints: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        """Head → generation and newest segment when this process last saw it. A wrong hint costs
-        a round trip, since the update is filtered on it."""
+        self._chain_ends = chain_ends
 
     async def append(
         self,
@@ -128,11 +130,11 @@ class Appender:
         """Append without having seen the head; None where that cannot be done, or not known."""
         condition = self._reader.by_key(key)
         if batch.guarded_ids:
-            hint = self._hints.get(condition["_id"])
-            if hint is None:
+            chain_end = self._chain_ends.find(condition["_id"])
+            if chain_end is None:
                 condition["newest_segment"] = None
             else:
-                generation, newest_segment = hint
+                generation, newest_segment = chain_end
                 keys = {message_key(generation, id_): id_ for id_ in batch.guarded_ids}
                 if await self._chain.search_places(key.user_id, generation, keys):
                     return None
@@ -226,7 +228,7 @@ class Appender:
         bodies = dict(known)
         for seq, message in enumerate(push.messages, first_seq):
             bodies[message.id] = placed_json(seq, message.unplaced_json)
-        self._learn(condition["_id"], version.generation, newest_segment)
+        self._chain_ends.learn(condition["_id"], version.generation, newest_segment)
         if self._sealer.budget.is_passed_by(live_bytes, newest_segment):
             self._sealer.start(condition["user_id"], condition["_id"])
         return Appended(tuple(bodies[message.id] for message in batch.messages), version)
@@ -237,7 +239,7 @@ class Appender:
         """Those messages of the batch, and of their parents, that the session has."""
         ids = (batch.ids if with_fresh else batch.guarded_ids) | batch.parent_ids
         places = {message["id"]: seq for seq, message in head.placed() if message.get("id") in ids}
-        self._learn(head.id, head.generation, head.newest_segment)
+        self._chain_ends.learn(head.id, head.generation, head.newest_segment)
         if head.newest_segment is not None:
             places |= await self._chain.find_places(head, ids - places.keys())
         found = await self._reader.at_places(head, sorted(places.values()))
@@ -259,15 +261,6 @@ class Appender:
         except ParentNotFoundError:
             await self._chain.on_chain(head, {})  # absent only where no segment is missing
             raise
-
-    def _learn(self, head_id: str, generation: str, newest_segment: str | None) -> None:
-        if newest_segment is None:
-            self._hints.pop(head_id, None)
-            return
-        self._hints[head_id] = (generation, newest_segment)
-        self._hints.move_to_end(head_id)
-        if len(self._hints) > _HINTS_LIMIT:
-            self._hints.popitem(last=False)
 
 
 def _unknown_outcome() -> StoreUnavailableError:

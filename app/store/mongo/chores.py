@@ -133,18 +133,23 @@ class Chores:
             await self.done(note, replaced=ids if is_still_read else ())
         return segments if is_removed else None
 
-    async def note_fold(self, heads: Iterable[Head], user_mark: Callable[[str], str]) -> Document:
-        """Note, before it happens, whose sessions are folded: one may be erased meanwhile."""
+    async def note_fold(
+        self, heads: Iterable[tuple[str, str, str]], user_mark: Callable[[str], str]
+    ) -> Document:
+        """Note, before it happens, whose sessions are folded: one may be erased meanwhile.
+
+        Of each head: its `_id`, whose it is, and its generation.
+        """
         note: Document = {
             "_id": uuid4().hex,
             "folded": [
                 {
-                    "head": head.id,
-                    "user_id": head.key.user_id,
-                    "generation": head.generation,
-                    "user_mark": user_mark(head.key.user_id),
+                    "head": head_id,
+                    "user_id": user_id,
+                    "generation": generation,
+                    "user_mark": user_mark(user_id),
                 }
-                for head in heads
+                for head_id, user_id, generation in heads
             ],
             "due_at": self._in(LOST_AFTER),
         }

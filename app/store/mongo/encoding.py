@@ -27,6 +27,9 @@ STEP_BYTES = 12
 """What a revision takes in `steps`, with the key of its place in that array."""
 
 _EXCESS_LIMIT_BYTES = 128
+_FLAT_MEMBERS = 16
+"""So many members that are texts take less than the excess in any case, and are the most common."""
+
 _DEPTH_LIMIT = 20
 """Levels of free JSON as documents; servers count their own levels on top, and some stop early."""
 
@@ -65,6 +68,8 @@ def stored_json(value: Mapping[str, Any]) -> Document | str:
     if not value:
         return {}
     document = dict(value)
+    if len(document) <= _FLAT_MEMBERS and all(map(_is_exact_text, document.items())):
+        return document
     text = encode_json(document)
     if _is_exact(document, _DEPTH_LIMIT):
         # Arrays spell out each index, so that a list of numbers can take six times its JSON.
@@ -93,10 +98,7 @@ def _is_exact(value: Any, levels_left: int) -> bool:
             return math.isfinite(value) and not value.is_integer()
         case dict():
             return levels_left > 0 and all(
-                name != ""
-                and name[0] != "$"
-                and "." not in name
-                and _is_exact(item, levels_left - 1)
+                _is_exact_name(name) and _is_exact(item, levels_left - 1)
                 for name, item in cast("dict[str, Any]", value).items()
             )
         case list():
@@ -107,6 +109,15 @@ def _is_exact(value: Any, levels_left: int) -> bool:
             )
         case _:
             return False
+
+
+def _is_exact_text(member: tuple[str, Any]) -> bool:
+    name, value = member
+    return isinstance(value, str) and _is_exact_name(name)
+
+
+def _is_exact_name(name: str) -> bool:
+    return name != "" and name[0] != "$" and "." not in name
 
 
 # --- messages -----------------------------------------------------------------------------------
@@ -148,14 +159,16 @@ def message_members(seq: int, document: Document) -> dict[str, Any]:
     """
     try:
         get = document.get
-        metadata = get("metadata")
-        edited_at = get("edited_at")
-        deleted_at = get("deleted_at")
+        id_, content, message_type = document["id"], document["content"], document["message_type"]
+        is_text = isinstance(id_, str) and isinstance(content, str)
+        if not (is_text and isinstance(message_type, str)):
+            raise CorruptDocumentError("message")  # they would come out as they are
+        metadata, edited_at, deleted_at = get("metadata"), get("edited_at"), get("deleted_at")
         members = {
             "seq": seq,
-            "id": _text(document["id"]),
-            "content": _text(document["content"]),
-            "message_type": _text(document["message_type"]),
+            "id": id_,
+            "content": content,
+            "message_type": message_type,
             "user_id": get("user_id"),
             "metadata": loaded_json(metadata) if metadata else {},
             "created_at": instant_text(document["created_at"]),
@@ -168,13 +181,6 @@ def message_members(seq: int, document: Document) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CorruptDocumentError("message") from error
     return members
-
-
-def _text(stored: Any) -> str:
-    """What would come out as it is, whatever it is."""
-    if not isinstance(stored, str):
-        raise TypeError("text")
-    return stored
 
 
 def message_json(seq: int, document: Document) -> bytes:

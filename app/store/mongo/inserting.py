@@ -1,10 +1,13 @@
 """Inserting: new sessions, by users and by folds; a key is taken by one head or mark at a time."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from app.domain.limits import StoreLimits
+from app.domain.message import EncodedMessage
 from app.domain.session import NewSession, SessionHeader
 from app.errors import (
     MessageIdConflictError,
@@ -24,6 +27,18 @@ from app.store.mongo.sealing import Budget
 
 _TRIES = 20
 _DUPLICATE = 11000
+_ENCODED_AT_ONCE = 500
+"""Messages of a fold: the server inserts them while the next are encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """A new session that the store can hold, before its messages are encoded."""
+
+    session: NewSession
+    head_id: str
+    header: SessionHeader
+    messages: list[EncodedMessage]
 
 
 class Inserter:
@@ -48,7 +63,7 @@ class Inserter:
 
     async def insert(self, session: NewSession) -> SessionHeader:
         """Store a new session; see the port."""
-        new = self._built(session)
+        new = self._built(self._checked(session))
         existing = await self.put_head(new, is_new=True)
         if existing is None:
             return session.header()
@@ -93,28 +108,55 @@ class Inserter:
 
     async def insert_absent(self, sessions: Sequence[NewSession]) -> list[bool]:
         """Store those whose key is neither taken nor marked; see the port."""
-        all_new = [self._built(session) for session in sessions]
+        checked = [self._checked(session) for session in sessions]
         users = {session.key.user_id for session in sessions}
-        taken = await self._marks.taken([new.head.id for new in all_new], users)
-        stored = [
-            new.head.id not in taken and session.key.user_id not in taken
-            for new, session in zip(all_new, sessions, strict=True)
+        taken = await self._marks.taken([new.head_id for new in checked], users)
+        free = {
+            index: new
+            for index, new in enumerate(checked)
+            if new.head_id not in taken and new.session.key.user_id not in taken
+        }
+        if not free:
+            return [False] * len(checked)
+        whose = [
+            (new.head_id, new.session.key.user_id, new.session.generation) for new in free.values()
         ]
-        note = None
-        if any(stored):
-            heads = [new.head for new, is_stored in zip(all_new, stored, strict=True) if is_stored]
-            note = await self._chores.note_fold(heads, self._marks.user_id_mark)
-        small = [index for index, new in enumerate(all_new) if stored[index] and not new.segments]
-        for index in await self._refused([all_new[index] for index in small]):
-            stored[small[index]] = False
-        for index, new in enumerate(all_new):
-            if stored[index] and new.segments:
-                stored[index] = await self._insert_long(new)
-        taken_back = await self._chores.end_fold(note) if note is not None else ()
+        note = await self._chores.note_fold(whose, self._marks.user_id_mark)
+        stored = await self._insert_free(free)
+        taken_back = await self._chores.end_fold(note)
         return [
-            is_stored and new.head.id not in taken_back
-            for new, is_stored in zip(all_new, stored, strict=True)
+            index in stored and new.head_id not in taken_back for index, new in enumerate(checked)
         ]
+
+    async def _insert_free(self, all_new: Mapping[int, _Checked]) -> set[int]:
+        """Store those whose key is not taken meanwhile; returns which these are."""
+        stored: set[int] = set()
+        long: dict[int, Built] = {}
+        inserting: asyncio.Task[set[int]] | None = None
+        try:
+            for group in _grouped(all_new):
+                short: dict[int, Built] = {}
+                for index, new in group.items():
+                    done = self._built(new)
+                    (long if done.segments else short)[index] = done
+                if inserting is not None:
+                    stored |= await inserting
+                inserting = asyncio.create_task(self._inserted(short))
+                await asyncio.sleep(0)  # lets it send them before the next are encoded
+            if inserting is not None:
+                stored |= await inserting
+        finally:
+            if inserting is not None and not inserting.done():
+                inserting.cancel()
+                await asyncio.wait([inserting])
+        for index, done in long.items():
+            if await self._insert_long(done):
+                stored.add(index)
+        return stored
+
+    async def _inserted(self, all_new: Mapping[int, Built]) -> set[int]:
+        refused = await self._refused(list(all_new.values()))
+        return all_new.keys() - {list(all_new)[place] for place in refused}
 
     async def put_segments(self, new: Built) -> str | None:
         """Store the segments that no head names yet; returns the note that tells of them."""
@@ -133,7 +175,7 @@ class Inserter:
         of_user = {"user_id": new.head.document["user_id"]}
         await self._segments.delete_many({**of_user, "_id": {"$in": ids}})
 
-    def _built(self, session: NewSession) -> Built:
+    def _checked(self, session: NewSession) -> _Checked:
         header = session.header()
         self._limits.check_header(header.size_bytes())
         messages = [message.encoded() for message in session.messages]
@@ -143,11 +185,14 @@ class Inserter:
                 raise MessageIdConflictError(message.id, seq)
             ids.add(message.id)
         self._limits.check_messages(len(message.unplaced_json) for message in messages)
+        return _Checked(session, self._reader.head_id(session.key), header, messages)
+
+    def _built(self, new: _Checked) -> Built:
         return built(
-            self._reader.head_id(session.key),
-            header,
-            session.creation_digest,
-            [stored_new_message(message) for message in messages],
+            new.head_id,
+            new.header,
+            new.session.creation_digest,
+            [stored_new_message(message) for message in new.messages],
             budget=self._budget,
         )
 
@@ -187,6 +232,20 @@ class Inserter:
                 if there[new.head.id] != new.head.generation
             ]
         return []
+
+
+def _grouped(all_new: Mapping[int, _Checked]) -> Iterator[dict[int, _Checked]]:
+    """Some sessions at a time, of about as many messages."""
+    group: dict[int, _Checked] = {}
+    count = 0
+    for index, new in all_new.items():
+        group[index] = new
+        count += len(new.messages)
+        if count >= _ENCODED_AT_ONCE:
+            yield group
+            group, count = {}, 0
+    if group:
+        yield group
 
 
 def _was_stored(

@@ -20,6 +20,7 @@ from pymongo.errors import PyMongoError
 
 from app.errors import AppError
 from app.store.mongo.chain import Chain, HeadMovedError, damage_named
+from app.store.mongo.chain_ends import ChainEnds
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import STEP_BYTES, Document, message_size_bytes
@@ -27,8 +28,8 @@ from app.store.mongo.head import IN_PLACE, Head, head_of
 from app.store.mongo.segments import Link, SealedContent, chained_segments
 
 _HARD_FACTOR = 4
-_LIVE_SHARE = 8
-_KEPT_SHARE = 32
+_LIVE_SHARE = 16
+_KEPT_SHARE = 64
 _LINK_TRIES = 5
 
 _log = logging.getLogger(__name__)
@@ -190,6 +191,7 @@ class Sealer:
         self,
         collections: Collections,
         chain: Chain,
+        chain_ends: ChainEnds,
         chores: Chores,
         budget: Budget,
         timeout_seconds: float,
@@ -198,6 +200,7 @@ class Sealer:
         self._timeout_seconds = timeout_seconds
         self._collections = collections
         self._chain = chain
+        self._chain_ends = chain_ends
         self._chores = chores
         self._running: dict[str, asyncio.Task[None]] = {}
         self._linking: dict[str, asyncio.Future[None]] = {}
@@ -272,6 +275,8 @@ class Sealer:
             await self._collections.segments.delete_many(
                 {"user_id": head.document["user_id"], "_id": {"$in": ids}}
             )
+        else:
+            self._chain_ends.learn(head.id, updated["generation"], updated["newest_segment"])
         await self._chores.done(note, replaced=plan.replaced if updated else ())
         return updated
 

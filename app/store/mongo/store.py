@@ -21,6 +21,7 @@ from app.domain.session import HeaderChange, NewSession, Precondition, SessionHe
 from app.store.marking import Marking
 from app.store.mongo.appending import Appender
 from app.store.mongo.chain import Chain
+from app.store.mongo.chain_ends import ChainEnds
 from app.store.mongo.changing import Changer
 from app.store.mongo.chores import Chores
 from app.store.mongo.connection import Connection, limits_of
@@ -77,8 +78,11 @@ class MongoStore:
         self._chores = Chores(collections, chain, clock)
         self._marks = Marks(collections, marking)
         self._reader = Reader(collections, chain, marking)
-        self._sealer = Sealer(collections, chain, self._chores, budget, connection.timeout_seconds)
-        self._appender = Appender(collections, self._reader, chain, self._sealer)
+        chain_ends = ChainEnds()
+        self._sealer = Sealer(
+            collections, chain, chain_ends, self._chores, budget, connection.timeout_seconds
+        )
+        self._appender = Appender(collections, self._reader, chain, chain_ends, self._sealer)
         self._changer = Changer(
             collections, self._reader, chain, self._sealer, self._chores, self.limits
         )

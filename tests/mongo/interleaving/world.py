@@ -26,7 +26,7 @@ from tests.mongo.interleaving.writing import Append, Erase, Insert, Tidy
 
 SECRET = b"the secret of all stores in here"
 SEGMENT_BYTES = 6400
-"""A session is sealed beyond so much, one with segments beyond an eighth of it; one short message
+"""A session is sealed beyond so much, one with segments beyond a sixteenth of it; one short message
 stays in the head then."""
 
 _FACTS = ServerFacts(has_replicas=False, document_bytes=16 * 1024 * 1024, can_project_changes=True)
