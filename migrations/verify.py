@@ -14,7 +14,7 @@ from app.domain.identity import SessionKey
 from app.domain.instants import instant_text
 from app.domain.session import SessionHeader
 from app.domain.source_options import AS_IT_IS, SourceOptions
-from app.errors import CorruptDocumentError, SessionNotFoundError
+from app.errors import CorruptDocumentError, MessageNotFoundError, SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
 from migrations.expected import ExpectedMessage, ExpectedSession, ExpectedSessions
@@ -89,6 +89,9 @@ class _StoredMessage(NamedTuple):
     message_type: str
     metadata: Mapping[str, Any] | None
     author: str | None
+    is_past_lost: bool
+    """Whether it was edited and the store does not know what it said before, as after an import of
+    an export; then this is what it says now."""
 
 
 class _Comparison:
@@ -207,11 +210,18 @@ class _Comparison:
             page = await self._store.list_messages(key, window)
             for message in json.loads(b"[%s]" % b",".join(page.messages_json)):
                 content, metadata = message["content"], message["metadata"]
+                is_past_lost = False
                 if message["deleted_at"] is not None:
                     content = metadata = None
                 elif message["edited_at"] is not None:
-                    first = (await self._store.list_past_texts(key, message["id"]))[0]
-                    content, metadata = first.content, first.metadata
+                    try:
+                        past = await self._store.list_past_texts(key, message["id"])
+                    except MessageNotFoundError:  # its user has deleted it at this moment
+                        content = metadata = None
+                    else:
+                        is_past_lost = not past
+                        if past:
+                            content, metadata = past[0].content, past[0].metadata
                 yield _StoredMessage(
                     message["id"],
                     content,
@@ -219,6 +229,7 @@ class _Comparison:
                     message["message_type"],
                     metadata,
                     message["user_id"],
+                    is_past_lost,
                 )
 
     def _compare_messages(
@@ -322,6 +333,9 @@ def _differences(one: ExpectedMessage, other: _StoredMessage) -> list[tuple[str,
         found.append(("metadata_differs", "Its metadata is not that of the source."))
     if other.author is not None:
         found.append(("author_differs", "It has an author that the source does not name."))
+    if other.is_past_lost and {"content_differs", "metadata_differs"} & {code for code, _ in found}:
+        detail = "It was edited, and the store does not know what it said before."
+        found.append(("history_missing", detail))
     return found
 
 

@@ -4,9 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from app.domain.identity import SessionKey
+from app.domain.message import PastText
+from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from tests.factories import make_edit, make_message, make_put
 from tests.migrations.sources import at, document, fold, verified, write_source
+from tests.migrations.test_exports_come_back import exported, imported
 
 KEY = SessionKey("ada", "s1")
 NAMED = [{"user_id": "ada", "session_id": "s1"}]
@@ -93,3 +96,43 @@ async def test_damage_below_what_users_wrote_is_still_found(
 
     assert [(one.code, one.message_id) for one in report.examples] == [("content_differs", "m1")]
     assert not (await verified(path, store)).has_findings
+
+
+async def test_an_edit_whose_history_an_import_has_lost_is_a_difference(
+    store: SessionStore, tmp_path: Path
+) -> None:
+    lived = MemoryStore()
+    path = await folded(tmp_path, lived)
+    await lived.edit_message(KEY, "m0", make_edit("edited", at=LATER))
+    await lived.edit_message(KEY, "m1", make_edit("edited", at=LATER))
+    await lived.edit_message(KEY, "m1", make_edit("one", at=LATER))
+    await imported(await exported(lived, tmp_path / "export.jsonl"), store)
+
+    report = await verified(path, store)
+
+    assert [(one.code, one.message_id) for one in report.examples] == [
+        ("content_differs", "m0"),
+        ("history_missing", "m0"),
+    ]
+    assert report.written_since == NAMED
+    assert report.sessions_equal == 1
+
+
+class ForgetfulStore(MemoryStore):
+    """Its user deletes an edited message just before it is asked for its past."""
+
+    async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
+        await self.delete_message(key, message_id, LATER)
+        return await super().list_past_texts(key, message_id)
+
+
+async def test_a_message_that_is_deleted_while_it_is_compared_is_no_difference(
+    tmp_path: Path,
+) -> None:
+    store = ForgetfulStore()
+    path = await folded(tmp_path, store)
+    await store.edit_message(KEY, "m0", make_edit("edited", at=LATER))
+
+    report = await verified(path, store)
+
+    assert (report.examples, report.written_since) == ([], NAMED)
