@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from app.domain.migration import (
@@ -22,14 +23,15 @@ from app.domain.migration import (
     WorkProgress,
 )
 from app.errors import (
+    AppError,
     ConfigurationError,
     EngineBusyError,
-    EngineRefusalError,
     Fault,
     InvalidInputError,
     RunBusyError,
     RunStateError,
     SourceError,
+    StoreError,
     UnknownRunError,
 )
 from app.store.port import SessionStore
@@ -97,8 +99,9 @@ class ProcessEngine:
         else:
             _check_is_free(ledger)
         work = await self._begin(task)
-        work.run_id = await self._run_id(work, job, task.source)
-        return await self.get_run(work.run_id)
+        async with _ended_by_failure(work):
+            work.run_id = await self._run_id(work, job, task.source)
+            return await self.get_run(work.run_id)
 
     async def roll_back(self, run_id: str) -> RunOverview:
         """Begin to undo a run."""
@@ -106,8 +109,10 @@ class ProcessEngine:
         if ledger.record.state is RunState.ROLLED_BACK:
             raise RunStateError(f"Run {run_id} is rolled back already.")
         _check_is_free(ledger)
-        await self._begin(Task("rollback", self._store_url, run_id=run_id))
-        return await self.get_run(run_id)
+        async with _ended_by_failure(
+            await self._begin(Task("rollback", self._store_url, run_id=run_id))
+        ):
+            return await self.get_run(run_id)
 
     async def stop(self, run_id: str) -> None:
         """Interrupt the process that works on a run."""
@@ -132,11 +137,17 @@ class ProcessEngine:
             async for event in work.events():
                 yield event
             return
-        watching = _Watching(await find_run(self._store, run_id))
-        while (progress := await watching.look(self._store)) is not None:
-            yield progress
-            await asyncio.sleep(self._poll_seconds)
-        yield await self._end(run_id)
+        try:
+            watching = _Watching(await find_run(self._store, run_id))
+            while (progress := await watching.look(self._store)) is not None:
+                yield progress
+                await asyncio.sleep(self._poll_seconds)
+            end = await self._end(run_id)
+        except StoreError as error:
+            # The answer has begun: only an event can still say that it is not known any more.
+            reason = f"{error.title}: {error}"
+            end = WorkEnd(WorkOutcome.UNKNOWN, reason=reason, code=error.code)
+        yield end
 
     async def aclose(self) -> None:
         """Stop what is at work."""
@@ -150,6 +161,8 @@ class ProcessEngine:
             end = await reporting.end()
         finally:
             await reporting.stop()
+        if end.outcome is WorkOutcome.FAILED:  # to tell of the run; the run itself may be fine
+            return WorkEnd(WorkOutcome.UNKNOWN, reason=end.reason, code=end.code)
         if (await self.get_run(run_id)).is_interrupted:
             return WorkEnd(WorkOutcome.STOPPED, end.report, end.reason)
         return end
@@ -164,8 +177,8 @@ class ProcessEngine:
                 await self._work.ended()
             work = self._work = await EngineWork.begin(task)
         event = await work.first()
-        if isinstance(event, WorkEnd) and event.reason is not None:
-            raise EngineRefusalError(event.reason)
+        if isinstance(event, WorkEnd) and work.failure is not None:
+            raise work.failure
         return work
 
     async def _run_id(self, work: EngineWork, job: Job, location: str) -> str:
@@ -234,6 +247,16 @@ async def _watched(work: EngineWork) -> AsyncGenerator[WorkEvent]:
     finally:
         if not work.is_over:
             await work.stop()
+
+
+@asynccontextmanager
+async def _ended_by_failure(work: EngineWork) -> AsyncGenerator[None]:
+    """Inside, whoever asked is told of it; where that fails, it does not go on unknown to them."""
+    try:
+        yield
+    except AppError:
+        await work.stop()
+        raise
 
 
 def _check_is_free(ledger: RunLedger) -> None:

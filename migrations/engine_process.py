@@ -1,7 +1,7 @@
 """One piece of work in a process of its own, told in JSON lines: for a service that must go on.
 
 An order comes on standard input as one line of JSON; standard output gets a line for each progress,
-and one for the end: `{"report": …}`, `{"reason": …}` or `{"stopped": true}`. Where standard input
+and one for the end: `{"report": …}`, `{"error": …}` or `{"stopped": true}`. Where standard input
 ends, the service is gone or wants no more, and the work ends as at Ctrl-C: between batches.
 """
 
@@ -31,6 +31,7 @@ from migrations.rollback import roll_back
 from migrations.runner import Manner
 from migrations.space import free_bytes_at
 from migrations.throttle import Throttle
+from migrations.told_errors import told
 
 
 class Task(NamedTuple):
@@ -124,7 +125,7 @@ def main() -> None:
     except KeyboardInterrupt:
         end = json.dumps({"stopped": True})
     except AppError as error:
-        end = json.dumps({"reason": f"{error.title}: {error}"})
+        end = json.dumps({"error": told(error)})
     else:
         end = f'{{"report": {to_json(report)}}}'
     print(end, flush=True)  # noqa: T201 - the service reads it

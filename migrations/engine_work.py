@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.domain.migration import WorkEnd, WorkEvent, WorkOutcome, WorkProgress
+from app.errors import AppError, EngineRefusalError, MigrationError
 from migrations.engine_process import Task
+from migrations.told_errors import error_of
 
 _LINE_LIMIT_BYTES = 64 * 1024 * 1024
 """Reports are one line, with up to a thousand examples."""
@@ -28,6 +30,8 @@ class EngineWork:
         self.task = task
         self.run_id = task.run_id
         """Of a new run once it is known."""
+        self.failure: AppError | None = None
+        """What made it fail, once it has."""
         self._first = self._newest = _STARTING
         self._process = process
         self._input = cast("asyncio.StreamWriter", process.stdin)
@@ -103,12 +107,19 @@ class EngineWork:
 
     async def _listen(self) -> None:
         async for line in self._output:
-            await self._tell(_event(json.loads(line)))
+            said = json.loads(line)
+            if "error" in said:
+                self.failure = error_of(said["error"])
+                reason, code = said["error"]["reason"], said["error"]["code"]
+                await self._tell(WorkEnd(WorkOutcome.FAILED, reason=reason, code=code))
+            else:
+                await self._tell(_event(said))
         self._input.close()
         await self._process.wait()
         if not self.is_over:
             reason = "The process of the migration has ended before it was done; the log says why."
-            await self._tell(WorkEnd(WorkOutcome.FAILED, reason=reason))
+            self.failure = EngineRefusalError(reason)
+            await self._tell(WorkEnd(WorkOutcome.FAILED, reason=reason, code=MigrationError.code))
 
     async def _tell(self, event: WorkEvent) -> None:
         async with self._changed:
@@ -124,6 +135,4 @@ def _event(line: dict[str, Any]) -> WorkEvent:
         return WorkProgress(**line)
     if "report" in line:
         return WorkEnd(WorkOutcome.DONE, report=line["report"])
-    if "reason" in line:
-        return WorkEnd(WorkOutcome.FAILED, reason=line["reason"])
     return WorkEnd(WorkOutcome.STOPPED)

@@ -70,6 +70,8 @@ class WorkOutcome(StrEnum):
     STOPPED = "stopped"
     """What is stored is whole, and the same order goes on from there."""
     FAILED = "failed"
+    UNKNOWN = "unknown"
+    """Whatever it was, it cannot be told now; ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ class WorkEnd:
     report: Mapping[str, Any] | None = None
     """As the command line gives it with `--json`."""
     reason: str | None = None
-    """Why it failed, in a sentence."""
+    """Why it failed, or cannot be told, in a sentence."""
+    code: str | None = None
+    """The same for programs, as problems have it."""
 
 
 WorkEvent = WorkProgress | WorkEnd

@@ -16,6 +16,7 @@ class MigrationEngine(Protocol):
         SourceNotAllowedError: the source lies elsewhere.
         EngineBusyError: this process is at work already.
         EngineRefusalError: the engine cannot begin with it.
+        StoreError: the store failed; nothing that was begun goes on.
     """
 
     def jobs(self) -> Sequence[JobSummary]:
@@ -74,7 +75,8 @@ class MigrationEngine(Protocol):
     def events(self, run_id: str) -> AsyncGenerator[WorkEvent]:
         """How far a run is, as often as that is known, and its end; the newest is enough to know.
 
-        Live where this process works on it, else from the ledger.
+        Live where this process works on it, else from the ledger. Where the store fails, the end is
+        that it is not known.
 
         Raises:
             UnknownRunError: there is none; from the iteration.

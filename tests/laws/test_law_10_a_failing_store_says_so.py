@@ -137,7 +137,7 @@ async def ask(
 
 async def test_every_operation_of_the_document_is_asked_here() -> None:
     document = create_app(SETTINGS, MemoryStore(), FakeClock()).openapi()
-    # Operators' work is done by an engine with a store of its own; tests/api/admin asks for it.
+    # Operators are asked for in a file of their own: their work is done by an engine as well.
     documented = {
         operation["operationId"]
         for path, operations in document["paths"].items()

@@ -87,6 +87,8 @@ class EndView(_View):
     outcome: str
     report: dict[str, Any] | None
     reason: str | None
+    code: str | None
+    """With a reason: that of the problem."""
 
 
 class CallsView(_View):
