@@ -8,6 +8,7 @@ from typing import Any
 from migrations.html_charts import Row, histogram_figure, rows_figure, share_bar, shown
 from migrations.ledger_report import CodeFigures, LedgerReport, told_of
 from migrations.outcomes import Outcome, OutcomeKind
+from migrations.report import told_of_retold
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Even if something of a source got into the page as markup, nothing would load or run."""
@@ -159,6 +160,8 @@ def _sizes(report: LedgerReport) -> Iterator[str]:
 def _sessions(report: LedgerReport) -> Iterator[str]:
     yield '<section aria-labelledby="states"><h2 id="states">What became of the sessions</h2>'
     yield _counts_table("Sessions by what the run did with them", report.sessions)
+    if report.retold:
+        yield f"<p>{shown(told_of_retold(report.retold))}.</p>"
     if report.rollback is not None:
         yield "<h3>Rolled back</h3>"
         yield _counts_table("Sessions by what the rollback did with them", report.rollback.sessions)

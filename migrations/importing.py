@@ -100,6 +100,7 @@ async def import_export(
         sessions=session_counts(importing.sessions),
         messages_added=importing.messages_added,
         late=0,
+        retold=0,
     )
 
 

@@ -99,6 +99,8 @@ class Counts(_Written):
     late: int = 0
     """Of the folded ones, those that came to a session which was folded before."""
     messages_added: int = 0
+    retold: int = 0
+    """Sessions that were folded before, and whose header the source says otherwise by now."""
     reasons: dict[str, int] = Field(default_factory=dict[str, int])
     findings: dict[str, int] = Field(default_factory=dict[str, int])
     sessions: dict[str, int] = Field(default_factory=dict[str, int])
@@ -110,6 +112,7 @@ class Counts(_Written):
             folded=self.folded + more.folded,
             late=self.late + more.late,
             messages_added=self.messages_added + more.messages_added,
+            retold=self.retold + more.retold,
             reasons=_sum(self.reasons, more.reasons),
             findings=_sum(self.findings, more.findings),
             sessions=_sum(self.sessions, more.sessions),
@@ -167,7 +170,8 @@ class SessionRecord(_Written):
     """Those that may have been appended to a session that was there; of one that the run itself
     created, only until the batch is done."""
     message_count: int = 0
-    """How many messages it is created with, or gets in a later part of one that was created."""
+    """How many messages it is created with, or gets in a later part of one that was created; of one
+    that was there, how many of its messages the batch has folded, those it had already included."""
     changes: int = 0
     """How many changes the session has that it is created with, as one that was imported may."""
     state: str | None = None

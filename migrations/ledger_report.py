@@ -20,7 +20,7 @@ from migrations.ledger import (
     find_run,
 )
 from migrations.outcomes import Outcome, OutcomeKind
-from migrations.report import SessionState
+from migrations.report import SessionState, told_of_retold
 from migrations.scratch import Scratch
 
 _EXAMPLE_LIMIT = 3
@@ -79,6 +79,8 @@ class LedgerReport:
     skipped: int
     rejected: int
     late: int
+    retold: int
+    """Headers of sessions folded before that follow the source again."""
     blank_lines: int
     outside: int
     messages_added: int
@@ -122,6 +124,8 @@ class LedgerReport:
         if self.outside:
             yield f"records of sessions that were not asked for: {self.outside:,}"
         yield f"messages added: {self.messages_added:,}, {self.late:,} of them late"
+        if self.retold:
+            yield told_of_retold(self.retold)
         yield f"sessions: {_listed(self.sessions)}"
         yield f"users: {self.users:,}"
         yield _told("sessions per user", self.sessions_per_user)
@@ -216,7 +220,7 @@ class _Counting:
             if not session.is_continued:
                 users[key.user_id] += 1
             before = self._newest.pop(key, 0)
-            newest[key] = before + (session.message_count or len(session.folded))
+            newest[key] = before + session.message_count
         self._close_sessions()
         self._newest = newest
         self._users.insert(_COUNT_SESSIONS, users.items())
@@ -270,6 +274,7 @@ class _Counting:
             skipped=by_kind[OutcomeKind.SKIPPED],
             rejected=by_kind[OutcomeKind.REJECTED],
             late=counts.late,
+            retold=counts.retold,
             blank_lines=run.blank_lines,
             outside=run.outside,
             messages_added=counts.messages_added,

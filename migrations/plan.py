@@ -20,6 +20,7 @@ from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, ignore
 from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
+from migrations.retelling import retold_header
 from migrations.space import ScratchStore
 from migrations.spool import Spool
 from migrations.targets import look_at_target
@@ -62,7 +63,12 @@ async def plan(
         for fault in spool.faults():
             tally.refuse_unplaced(fault)
         progress.begin("folding", tally.read - tally.rejected)
-        for key, parts in folded_sessions(spool, message_limit_bytes=store.limits.message_bytes):
+        sessions = folded_sessions(
+            spool,
+            message_limit_bytes=store.limits.message_bytes,
+            header_limit_bytes=store.limits.header_bytes,
+        )
+        for key, parts in sessions:
             is_later = False
             for part in parts:
                 for refusal in part.refusals:
@@ -116,7 +122,10 @@ class _Planning:
             if header is not None:
                 known = await self._known_ids(key)
                 missing = sum(message.id not in known for message in part.messages)
-                state = SessionState.COMPLETED if missing else SessionState.UNCHANGED
+                told = part.session
+                is_retold = told is not None and retold_header(header, told.fields) is not None
+                is_completed = missing or is_retold
+                state = SessionState.COMPLETED if is_completed else SessionState.UNCHANGED
             self.messages_to_add += missing
         if not is_later:
             self.sessions[state] += 1

@@ -17,9 +17,9 @@ class SessionState(StrEnum):
 
     CREATED = "created"
     COMPLETED = "completed"
-    """It was ours and lacked messages."""
+    """It was ours and lacked messages, or the source says something else of it by now."""
     UNCHANGED = "unchanged"
-    """It was ours and had them all."""
+    """It was ours and had all of it."""
     REFUSED = "refused"
     """Its place is another's, or its user deleted it."""
 
@@ -60,6 +60,8 @@ class RunReport:
     messages_added: int
     late: int
     """Of these, the ones that came to sessions which were folded before."""
+    retold: int
+    """Headers of sessions folded before that follow the source again."""
 
     @property
     def has_findings(self) -> bool:
@@ -76,6 +78,7 @@ class RunReport:
                 *_record_lines(self.records),
                 "sessions: " + _listed(self.sessions),
                 f"messages added: {self.messages_added:,}, {self.late:,} of them late",
+                *([told_of_retold(self.retold)] if self.retold else []),
             ]
         )
 
@@ -221,6 +224,11 @@ def record_counts(tally: Tally, blank_lines: int) -> RecordCounts:
 def session_counts(states: Mapping[Any, int]) -> dict[str, int]:
     """Every state, zeros included."""
     return {str(state): states.get(state, 0) for state in SessionState}
+
+
+def told_of_retold(count: int) -> str:
+    """In words."""
+    return f"sessions folded before whose header follows the source again: {count:,}"
 
 
 def _record_lines(records: RecordCounts) -> Iterator[str]:

@@ -24,6 +24,7 @@ from migrations.ledger import (
     list_runs,
 )
 from migrations.report import RollbackReport, SessionState
+from migrations.retelling import retold_generation, with_header_of
 from migrations.spool import spool_path
 
 _TRIES = 5
@@ -210,18 +211,22 @@ class _Undoing:
         if header.generation == restored_generation(self._ledger.run_id, key):
             return Undone.RESTORED, None  # by this rollback, before it was killed
         if header.generation not in await self._generations(key, done.generation, header):
+            if not done.is_sure:
+                return Undone.UNTOUCHED, None
+            retold = {retold_generation(run_id, key) for run_id in self._later_runs or ()}
+            is_retold = header.generation in retold
             anew = "It was deleted, and made anew since."
-            return (Undone.LEFT, anew) if done.is_sure else (Undone.UNTOUCHED, None)
+            return Undone.LEFT, "A later run has changed it since." if is_retold else anew
         why = await self._why_left(key, header, done)
         if why is not None:
             return Undone.LEFT, why
         if done.before is None:
             undone = Undone.REMOVED
             is_undone = self._is_dry or await self._store.take_back(key, header.version)
-        elif header.next_seq > done.before.next_seq:
+        elif header.revision > done.before.revision:
             undone = Undone.RESTORED
             is_undone = await self._restore(key, header, done.before)
-        else:  # killed before anything was appended
+        else:  # killed before anything was changed
             undone, is_undone = Undone.UNTOUCHED, True
         return (undone, None) if is_undone else None
 
@@ -229,8 +234,8 @@ class _Undoing:
         self, key: SessionKey, generation: str, header: SessionHeader
     ) -> set[str]:
         """Those under which the session may be what the run has left: rollbacks give new ones."""
-        known = {generation}
-        if header.generation == generation:
+        known = {generation, retold_generation(self._ledger.run_id, key)}
+        if header.generation in known:
             return known
         if self._later_runs is None:
             runs = await list_runs(self._store)
@@ -254,7 +259,7 @@ class _Undoing:
             return False
         before = before.model_copy(update={"generation": header.generation})
         generation = restored_generation(self._ledger.run_id, key)
-        earlier = image.before(before, generation=generation)
+        earlier = with_header_of(image, before).before(before, generation=generation)
         return self._is_dry or await self._store.take_back(key, header.version, earlier)
 
     async def _are_all_known(

@@ -53,9 +53,10 @@ async def run(
 ) -> RunReport:
     """Fold a source into a store, or go on with a run of it that did not end.
 
-    Sessions that an earlier run of the job stored are completed where messages are missing, and
-    left alone otherwise, whatever their users have done to them since. An interruption, even a
-    kill, leaves whole sessions, or beginnings of those longer than a part.
+    Sessions that an earlier run of the job stored are completed where messages are missing, their
+    headers follow the source where no user has changed them, and all else that users have done
+    since is left alone. An interruption, even a kill, leaves whole sessions, or beginnings of those
+    longer than a part.
 
     Raises:
         SourceError: the source cannot be read; nothing was stored.
@@ -112,6 +113,7 @@ async def run(
         sessions=session_counts(storing.counts.sessions),
         messages_added=storing.counts.messages_added,
         late=storing.counts.late,
+        retold=storing.counts.retold,
     )
 
 

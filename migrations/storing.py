@@ -28,6 +28,7 @@ from migrations.ledger import (
 )
 from migrations.outcomes import Outcome, Tally
 from migrations.report import SessionState
+from migrations.retelling import retell, retold_generation, retold_header
 from migrations.spool import PART_RECORDS, SpooledFault
 from migrations.targets import look_at_target
 from migrations.throttle import Throttle
@@ -98,12 +99,14 @@ class _Account:
     sessions: Counter[SessionState] = field(default_factory=Counter[SessionState])
     messages_added: int = 0
     late: int = 0
+    retold: int = 0
 
     def counts(self) -> Counts:
         """For the ledger."""
         return Counts(
             folded=self.tally.folded,
             late=self.late,
+            retold=self.retold,
             messages_added=self.messages_added,
             reasons={str(reason): count for reason, count in self.tally.reasons.items()},
             findings={finding.code: count for finding, count in self.tally.findings.items()},
@@ -117,9 +120,11 @@ class _Completion:
 
     item: _Item
     header: SessionHeader | None = None
-    """None where nothing may be stored."""
+    """As it was before this run; None where nothing may be stored."""
     refusal: Reason | None = None
     todo: list[_Pair] = field(default_factory=list[_Pair])
+    is_retold: bool = False
+    """Whether the source says something else of the session than its header."""
     is_own: bool = False
     """Whether this run has created the session."""
 
@@ -296,8 +301,10 @@ class Storing:
         members: dict[str, object] = {"state": state, "folded": folded}
         if state is SessionState.CREATED:
             members["message_ids"] = []
-        elif state is SessionState.REFUSED and record.before is None:
-            members["generation"] = ""
+        else:
+            members["message_count"] = sum(one.position not in gone for one in item.part.records)
+            if state is SessionState.REFUSED and record.before is None:
+                members["generation"] = ""
         entry.sessions[item.key] = record.model_copy(update=members)
         if not item.is_later:
             account.sessions[state] += 1
@@ -325,7 +332,15 @@ class Storing:
             return _Completion(item, header, is_own=True)
         if item.is_later and self._has_created(item.key, header.generation):
             return _Completion(item, header, todo=todo, is_own=True)
-        return _Completion(item, header, todo=await self._unknown(header, todo))
+        before = record.header_before
+        retold = retold_generation(self._ledger.run_id, item.key)
+        if before is not None and header.generation in {before.generation, retold}:
+            # What this run has begun, it does again from the same beginning, and counts it so.
+            ids = set(record.message_ids)
+            todo = [pair for pair in todo if pair[0].id in ids]
+            return _Completion(item, before, todo=todo, is_retold=_is_retold(item, before))
+        todo = await self._unknown(header, todo)
+        return _Completion(item, header, todo=todo, is_retold=_is_retold(item, header))
 
     def _has_created(self, key: SessionKey, generation: str) -> bool:
         if self._newest is None:
@@ -341,7 +356,7 @@ class Storing:
         """Note of sessions that will be appended to how they are; says whether there are any."""
         is_noted = False
         for completion in completions:
-            if completion.header is None or not completion.todo:
+            if completion.header is None or not (completion.todo or completion.is_retold):
                 continue
             is_noted = True
             record = entry.sessions[completion.item.key]
@@ -365,11 +380,15 @@ class Storing:
         item, header, todo = completion.item, completion.header, completion.todo
         refused: list[SourceRecord] = []
         added = 0
+        is_retold = False
         if header is not None:
             to_append = {record.position for _, record in todo}
             known = [one for one in item.part.all_records if one.position not in to_append]
             account.tally.count_folded(item.key, known)
             try:
+                if completion.is_retold and item.part.session is not None:
+                    fields, run_id = item.part.session.fields, self._ledger.run_id
+                    is_retold = await retell(self._store, item.key, fields, run_id)
                 while todo:
                     some_added, todo, conflicting = await self._append_some(header, todo, account)
                     added += some_added
@@ -390,7 +409,8 @@ class Storing:
             state = SessionState.CREATED
         else:
             account.late += added
-            state = SessionState.COMPLETED if added else SessionState.UNCHANGED
+            account.retold += is_retold
+            state = SessionState.COMPLETED if added or is_retold else SessionState.UNCHANGED
         account.messages_added += added
         self._settle(item, entry, account, state, refused)
 
@@ -450,3 +470,8 @@ class Storing:
                 record = SessionRecord(session_id=key.session_id, generation="")
                 entry.sessions[key] = record
             record.outcomes.append(outcome.members())
+
+
+def _is_retold(item: _Item, header: SessionHeader) -> bool:
+    told = item.part.session
+    return told is not None and retold_header(header, told.fields) is not None

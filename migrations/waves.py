@@ -34,7 +34,7 @@ async def waves_of(store: SessionStore, format_name: str) -> dict[SessionKey, Wa
     for ledger in ledgers:
         async for entry in ledger.batches():
             for key, session in entry.sessions.items():
-                if session.before is not None:
+                if session.before is not None and session.message_ids:
                     waves.setdefault(key, Waves()).begins.append(session.before["next_seq"])
     for ledger in ledgers if waves else ():
         async for entry in ledger.batches():

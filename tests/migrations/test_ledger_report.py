@@ -30,6 +30,9 @@ from tests.factories import make_message
 from tests.fake_clock import START, FakeClock
 from tests.migrations.sources import at, document, fold, write_source
 from tests.migrations.test_finish import proven
+from tests.migrations.test_session_documents_are_folded import folded
+from tests.migrations.test_session_documents_are_folded import message as said
+from tests.migrations.test_session_documents_are_folded import session as told
 
 HOSTILE = "\"><script>alert(1)</script>&amp;\u202e\x07 https://evil.example/'</title></svg>"
 VOID = {"meta", "line", "rect"}
@@ -141,6 +144,22 @@ async def test_a_repeated_run_tells_of_the_same_sizes(tmp_path: Path) -> None:
     assert again.sessions == {"created": 0, "completed": 0, "unchanged": 4, "refused": 0}
     assert again.messages_per_session == first.messages_per_session
     assert (again.messages_added, again.folded) == (0, 27)
+
+
+async def test_what_a_source_says_of_sessions_is_no_message_of_them(
+    store: SessionStore, tmp_path: Path
+) -> None:
+    messages = [said(f"m{number}", "text") for number in range(3)]
+    documents = [told(*messages), told(said("n", "text"), id="s2"), told(id="s3", created_at=at(0))]
+    await folded(tmp_path, store, told(*messages[:2]), *documents[1:])
+    await store.delete(SessionKey("ada", "s2"), START)
+
+    run, _ = await folded(tmp_path, store, *documents)
+
+    report = await ledger_report(store, run.run_id)
+    assert report.sessions == {"created": 0, "completed": 1, "unchanged": 1, "refused": 1}
+    assert report.messages_per_session.buckets[0] == Bucket(0, 0, 1)
+    assert (report.messages_per_session.count, report.messages_per_session.total) == (2, 3)
 
 
 async def test_an_erased_user_is_counted_and_not_named(store: SessionStore, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from app.domain.image import SessionImage
 from app.errors import RunStateError, StoreUnavailableError
 from app.store.memory import MemoryStore
 from app.store.port import Appended, SessionStore
-from migrations.ledger import RunState, find_run
+from migrations.ledger import RunState, find_run, list_runs
 from migrations.report import RollbackReport
 from migrations.rollback import roll_back
 from tests.factories import make_edit, make_message, make_new_session, make_put
@@ -281,6 +281,12 @@ async def test_a_run_that_was_cut_short_anywhere_can_go_on(
         proof = await verified(cut.path, cut.store)
         assert (proof.has_findings, proof.sessions_equal) == (False, 3), f"cut at write {writes}"
         assert report.records.folded == report.records.read == 12
+        _, *later = await list_runs(cut.store)
+        if cut.was_cut and len(later) == 1:
+            assert (report.late, report.messages_added) == (8, 9), f"cut at write {writes}"
+        for ledger in reversed(later):
+            assert (await undo(cut.store, ledger.run_id)).left == []
+        assert await exported(cut.store) == cut.before, f"cut at write {writes}"
         if not cut.was_cut:
             break
     assert writes > 8

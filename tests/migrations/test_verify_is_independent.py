@@ -13,6 +13,7 @@ FOLDING = {
     "migrations.folds",
     "migrations.outcomes",
     "migrations.plan",
+    "migrations.retelling",
     "migrations.runner",
     "migrations.spool",
     "migrations.targets",
