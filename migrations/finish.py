@@ -16,6 +16,7 @@ from app.errors import RunStateError
 from app.formats.collection_source import CollectionSource, is_collection
 from app.formats.file_source import STANDARD_INPUT, FileSource
 from app.formats.port import Source
+from app.formats.tree_source import TreeSource
 from app.progress import Progress, SilentProgress
 from migrations.durable_files import Steps
 from migrations.finish_record import FinishManner, FinishRecord, FinishStage
@@ -26,10 +27,12 @@ from migrations.finished_collections import (
     restore_collection,
 )
 from migrations.finished_files import FinishedFile
+from migrations.finished_trees import FinishedTree, drop_list, empty_tree
 from migrations.job import Job
 from migrations.ledger import RunLedger, RunRecord, RunState
 from migrations.removable import removable_records
 from migrations.restored_files import is_file_done, restore_file, tidy
+from migrations.restored_trees import restore_tree, tidy_tree
 from migrations.verify import verify
 
 T = TypeVar("T")
@@ -127,6 +130,8 @@ async def finish(
     if not is_dry:
         done = record.model_copy(update={"stage": FinishStage.DONE})
         await _note(ledger, done, state=RunState.FINISHED, holder=None)
+        if record.list_sha256 is not None:
+            drop_list(record, ledger.run_id)
     return FinishReport(
         run_id=ledger.run_id,
         job=job.name,
@@ -157,11 +162,16 @@ async def restore_source(
     if ledger.record.finish is None:
         return False
     record = FinishRecord.model_validate(ledger.record.finish)
+    is_tree = record.list_sha256 is not None
     if record.stage is FinishStage.RESTORED:
+        if is_tree and not is_dry:
+            tidy_tree(record, ledger.run_id)  # which may have been killed
         return False
     is_touched = record.stage is not FinishStage.BEGUN
     if record.file is not None:
         restore_file(record, record.file, ledger.run_id, is_dry=is_dry)
+    elif is_tree:
+        await _each(restore_tree(record, ledger.run_id, is_dry=is_dry), SilentProgress())
     elif is_touched and record.manner is not FinishManner.MARK:
         steps = restore_collection(record, location or record.location, is_dry=is_dry)
         await _each(steps, SilentProgress())
@@ -171,6 +181,8 @@ async def restore_source(
         else:
             tidy(record, ledger.run_id)
         await _note(ledger, record.model_copy(update={"stage": FinishStage.RESTORED}))
+        if not is_collection(record.location):
+            tidy_tree(record, ledger.run_id)
     return is_touched
 
 
@@ -243,6 +255,7 @@ async def _prepared(
             "backup_sha256": finished.backup_sha256,
             "aside": None if manner is FinishManner.REMOVE else str(finished.aside),
             "file": finished.original,
+            "list_sha256": finished.list_sha256 if isinstance(finished, FinishedTree) else None,
         }
     )
     if not is_dry:
@@ -252,9 +265,11 @@ async def _prepared(
     return record
 
 
-def _finished_of(source: Source, run_id: str) -> FinishedFile | FinishedCollection:
+def _finished_of(source: Source, run_id: str) -> FinishedFile | FinishedCollection | FinishedTree:
     if isinstance(source, CollectionSource):
         return FinishedCollection(source, run_id)
+    if isinstance(source, TreeSource):
+        return FinishedTree(source, run_id)
     if isinstance(source, FileSource) and source.path != STANDARD_INPUT:
         return FinishedFile(source, run_id)
     raise RunStateError(f"{source.name} is nothing that can be finished.")
@@ -284,16 +299,18 @@ async def _verify_again(ledger: RunLedger, job: Job, location: str, progress: Pr
 async def _emptied(
     record: FinishRecord, location: str, ledger: RunLedger, progress: Progress
 ) -> FinishRecord:
-    """Take from a collection what the record says; what was changed meanwhile stays in it."""
+    """Take from a collection or a tree what the record says; what was changed meanwhile stays."""
     progress.begin("emptying", None)
-    stay = await _each(empty_collection(record, location), progress)
+    is_tree = record.list_sha256 is not None
+    steps = empty_tree(record, ledger.run_id) if is_tree else empty_collection(record, location)
+    stay = await _each(steps, progress)
     counted = record.model_copy(
         update={
             "records_removed": record.records_removed - stay,
             "records_left": record.records_left + stay,
         }
     )
-    return drop_kept(counted, ledger.run_id)
+    return counted if is_tree else drop_kept(counted, ledger.run_id)
 
 
 async def _note(ledger: RunLedger, record: FinishRecord, **members: Any) -> None:

@@ -52,15 +52,17 @@ class FinishRecord(BaseModel):
     stage: FinishStage
     at: Instant
     location: str
-    """As it may be shown; of a file, its whole path."""
+    """As it may be shown; of a file or a folder, its whole path."""
     records_removed: int = 0
     """From the place where they were; of the source's records, which may hold several messages."""
     records_left: int = 0
     backup: str | None = None
-    """The file that has the source as it was, gzipped; of a collection, what was removed."""
+    """The file that has the source as it was, gzipped; of a collection or a tree, what left it."""
     backup_sha256: str | None = None
     """Of what is in it."""
     aside: str | None = None
     """Where the source is now, or the note that was put beside it; of a collection, its name."""
     file: OriginalFile | None = None
     """Where the source is a file, once it is ready."""
+    list_sha256: str | None = None
+    """Where it is a tree, once it is ready: of the list of the sessions that leave it."""

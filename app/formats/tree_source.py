@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from app.errors import SourceError
 from app.formats.file_source import RECORD_LIMIT_BYTES
-from app.formats.nested_places import nested_place, with_room
+from app.formats.nested_places import nested_place, outer_position, with_room
 from app.formats.port import Notation, RawRecord
 from app.formats.tree_folder import TreeFolder
 
@@ -45,13 +45,13 @@ class TreeSource:
         self.name = str(root)
         self.size_bytes: int | None = None
         self.bytes_read = 0
-        self._root = root
+        self.root = root
         self._real_root = os.path.realpath(root)
         self._entries: list[TreeEntry] = []
 
     def __enter__(self) -> Self:
         """List the sessions."""
-        self._entries = tree_entries(self._root)
+        self._entries = tree_entries(self.root)
         self.size_bytes = sum(size for _, size, _ in self._files()) or None
         return self
 
@@ -67,6 +67,10 @@ class TreeSource:
         """A record for each folder."""
         return with_room(self._raw_records())
 
+    def entry(self, position: int) -> TreeEntry:
+        """Where the folder of a record is."""
+        return self._entries[outer_position(position) - 1]
+
     def place(self, position: int) -> str:
         """See the port."""
         return nested_place(position, self._outer_place)
@@ -74,7 +78,7 @@ class TreeSource:
     def fingerprint(self) -> str | None:
         """Of every file's name, size and date."""
         hashed = hashlib.sha256()
-        self._entries = self._entries or tree_entries(self._root)
+        self._entries = self._entries or tree_entries(self.root)
         for name, size_bytes, date in self._files():
             hashed.update(repr((name, size_bytes, date)).encode())
         return hashed.hexdigest()
@@ -87,7 +91,7 @@ class TreeSource:
         for entry in self._entries:
             for name in (METADATA, MESSAGES):
                 try:
-                    status = (self._root / entry.path / name).stat()
+                    status = (self.root / entry.path / name).stat()
                 except OSError:
                     continue
                 yield f"{entry.path}/{name}", status.st_size, status.st_mtime_ns
@@ -104,7 +108,7 @@ class TreeSource:
 
     def _read(self, entry: TreeEntry, name: str, faults: list[str]) -> bytes | None:
         """A file, None where there is none or it cannot be read; the latter is told."""
-        path = os.path.realpath(self._root / entry.path / name)
+        path = os.path.realpath(self.root / entry.path / name)
         if not is_within(self._real_root, path):
             faults.append(f"{name} leads out of the tree.")
             return None

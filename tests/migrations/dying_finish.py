@@ -1,8 +1,8 @@
 """Finishes and restores that are killed at each of their steps, in copies of one folder.
 
-Arguments: the folder, which has `base/chatfold.db` and `base/source.jsonl`, the manner, and what is
-done, `finish` or `restore`. It makes the folders `step-1`, `step-2`, …, one for each step at which
-a child of this process has been killed.
+Arguments: the folder, which has `base/chatfold.db` and the source, the manner, what is done,
+`finish` or `restore`, and the source, `source.jsonl` or `tree`. It makes the folders `step-1`,
+`step-2`, …, one for each step at which a child of this process has been killed.
 """
 
 import asyncio
@@ -12,16 +12,18 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain.ledger import LedgerEntry
 from app.store.sqlite.store import SQLiteStore
 from migrations.finish import finish, restore_source
 from migrations.finish_record import FinishManner
 from migrations.jobs.group_messages import GROUP_MESSAGES
+from migrations.jobs.nest_sessions import NEST_SESSIONS
 from migrations.ledger import list_runs
 
-STEPS = {"os.rename", "os.remove", "os.utime", "os.chmod", "os.chown"}
+STEPS = {f"os.{name}" for name in ("rename", "remove", "utime", "chmod", "chown", "mkdir", "rmdir")}
+JOBS = {"source.jsonl": GROUP_MESSAGES, "tree": NEST_SESSIONS}
 
 
 class Countdown:
@@ -57,16 +59,24 @@ class DyingStore(SQLiteStore):
         return is_put
 
 
-async def act(folder: Path, manner: FinishManner, what: str, countdown: Countdown) -> None:
+class Task(NamedTuple):
+    """What is done, and with which source."""
+
+    manner: FinishManner
+    what: str
+    source: str
+
+
+async def act(folder: Path, task: Task, countdown: Countdown) -> None:
     store = await DyingStore.open(folder / "chatfold.db")
     assert isinstance(store, DyingStore)
     store.countdown = countdown
     (ledger,) = await list_runs(store)
-    countdown.is_counting = what == "finish"
-    source, backups = str(folder / "source.jsonl"), folder / "backups"
-    await finish(ledger, GROUP_MESSAGES, source, manner, backup_folder=backups)
+    countdown.is_counting = task.what == "finish"
+    source, backups = str(folder / task.source), folder / "backups"
+    await finish(ledger, JOBS[task.source], source, task.manner, backup_folder=backups)
     countdown.is_counting = True
-    if what == "restore":
+    if task.what == "restore":
         await restore_source(ledger)
     await store.aclose()
 
@@ -81,25 +91,26 @@ def in_child(work: Coroutine[Any, Any, None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def die_at(folder: Path, manner: FinishManner, what: str, steps: int) -> int:
+def die_at(folder: Path, task: Task, steps: int) -> int:
     countdown = Countdown(folder, steps)
 
     async def work() -> None:
         sys.addaudithook(countdown.hear)
-        await act(folder, manner, what, countdown)
+        await act(folder, task, countdown)
 
     return in_child(work())
 
 
 def main() -> None:
-    base, manner, what = Path(sys.argv[1]) / "base", FinishManner(sys.argv[2]), sys.argv[3]
+    base = Path(sys.argv[1]) / "base"
+    task = Task(FinishManner(sys.argv[2]), sys.argv[3], sys.argv[4])
     number = 0
     ended = -signal.SIGKILL
     while ended == -signal.SIGKILL:
         number += 1
         folder = base.with_name(f"step-{number}")
-        shutil.copytree(base, folder)
-        ended = die_at(folder, manner, what, number)
+        shutil.copytree(base, folder, symlinks=True)
+        ended = die_at(folder, task, number)
     assert ended == 0
     shutil.rmtree(folder)
 

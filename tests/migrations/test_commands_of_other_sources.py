@@ -55,6 +55,26 @@ def test_a_tree_is_folded_written_and_nested(tmp_path: Path, url: str) -> None:
     assert json.loads(refused[1])["refused"][0]["session"] == "s1"
 
 
+def test_a_tree_is_finished_and_given_back(tmp_path: Path, url: str) -> None:
+    root = tmp_path / "data"
+    folder = write_session(root / "chat_sessions/s1", [said("a", "one")], meta())
+    called("nest-sessions", "run", root, "--store", url)
+    finish = ("nest-sessions", "finish", root, "--store", url, "--source", "remove", "--yes")
+
+    unproven = called(*finish)
+    called("nest-sessions", "verify", root, "--store", url)
+    finished = called(*finish)
+    is_gone = not folder.exists()
+    (run,) = json.loads(called("status", "--store", url, "--json")[1])["runs"]
+    undone = called("rollback", run["run_id"], "--store", url, "--yes")
+
+    assert (unproven[0], finished[0], undone[0]) == (3, 0, 0)
+    assert "records removed from the source: 1; left in it: 0" in finished[1]
+    assert f"backup: {tmp_path}/data.{run['run_id']}.tar.gz" in finished[1]
+    assert is_gone
+    assert (folder / "messages.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("job", "name", "sentence"),
     [

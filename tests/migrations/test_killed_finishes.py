@@ -24,8 +24,16 @@ async def killed_at_each_step(folder: Path, manner: FinishManner, what: str) -> 
     store = await SQLiteStore.open(base / "chatfold.db")
     await proven(mixed(base / "source.jsonl"), store)
     await store.aclose()
-    command = [sys.executable, "-m", "tests.migrations.dying_finish", str(folder), manner, what]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+    return await left_by_the_killed(folder, manner, what, "source.jsonl")
+
+
+async def left_by_the_killed(
+    folder: Path, manner: FinishManner, what: str, source: str
+) -> list[Path]:
+    program = [sys.executable, "-m", "tests.migrations.dying_finish"]
+    process = await asyncio.create_subprocess_exec(
+        *program, str(folder), manner, what, source, cwd=ROOT
+    )
     assert await process.wait() == 0
     return sorted(folder.glob("step-*"))
 
