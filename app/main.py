@@ -30,7 +30,7 @@ from app.service.sessions import SessionService
 from app.service.status import StatusService, StorePlace
 from app.service.users import UserService
 from app.settings import Settings
-from app.store.factory import open_store, sqlite_path
+from app.store.factory import open_store
 from app.store.port import SessionStore
 from app.store.urls import shown_url
 
@@ -130,5 +130,4 @@ def _connect(
 
 
 def _place_of(url: str) -> StorePlace:
-    kind = urlsplit(url).scheme.removesuffix("+srv")
-    return StorePlace(kind, shown_url(url), sqlite_path(url) if kind == "sqlite" else None)
+    return StorePlace(urlsplit(url).scheme.removesuffix("+srv"), shown_url(url))

@@ -34,6 +34,7 @@ from app.store.port import (
     PutOutcome,
     ReadSelection,
     SessionStore,
+    StoreSizes,
     UserStats,
 )
 
@@ -286,6 +287,9 @@ class FoldingStore:
         await self._store.check()
         for source in self._sources:
             await source.check()
+
+    async def sizes(self) -> StoreSizes:
+        return await self._store.sizes()
 
     async def aclose(self) -> None:
         try:

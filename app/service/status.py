@@ -2,20 +2,18 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import psutil
 
 from app.clock import Clock
 from app.errors import StoreError
 from app.service.read_cache import ReadCache
-from app.store.port import SessionStore
+from app.store.port import SessionStore, StoreSizes
 
 _SHOWN_PACKAGES = ("chatfold", "fastapi", "pydantic", "apsw", "pymongo", "beanie", "uvicorn")
-_FILES_OF_SQLITE = ("", "-wal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,6 @@ class StorePlace:
     kind: str
     """`sqlite`, `mongodb` or `memory`."""
     shown_url: str
-    file: Path | None = None
-    """Of a store that is a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class Status:
     store_url: str
     store_problem: str | None
     """Why the store cannot be used; None where it can."""
-    sizes_bytes: Mapping[str, int]
+    sizes: StoreSizes
     versions: Mapping[str, str]
     process_id: int
     began_at: datetime
@@ -45,7 +41,7 @@ class Status:
 
 
 class StatusService:
-    """Asks the store whether it works, and the machine for sizes; each is quick."""
+    """Asks store and machine what they know without counting; a store that hangs is waited for."""
 
     def __init__(
         self, store: SessionStore, place: StorePlace, clock: Clock, cache: ReadCache
@@ -63,7 +59,7 @@ class StatusService:
             store_kind=self._place.kind,
             store_url=self._place.shown_url,
             store_problem=await self._problem(),
-            sizes_bytes=self._sizes(),
+            sizes=await self._sizes(),
             versions={
                 "python": sys.version.partition(" ")[0],
                 **{name: version(name) for name in _SHOWN_PACKAGES},
@@ -80,14 +76,12 @@ class StatusService:
             return f"{error.title}: {error}"
         return None
 
-    def _sizes(self) -> dict[str, int]:
-        """What the process knows without asking the store, which could take it long to count."""
+    async def _sizes(self) -> StoreSizes:
+        """What is known without counting, which could take the store long."""
         memory = psutil.Process().memory_info()
-        sizes = {"process_memory": memory.rss, "read_cache": self._cache.size_bytes}
-        if self._place.file is not None:
-            for suffix in _FILES_OF_SQLITE:
-                file = Path(f"{self._place.file}{suffix}")
-                if file.exists():
-                    sizes[f"store_file{suffix.replace('-', '_')}"] = file.stat().st_size
-            sizes["store_disk_free"] = psutil.disk_usage(str(self._place.file.parent)).free
-        return sizes
+        of_process = {"process_memory": memory.rss, "read_cache": self._cache.size_bytes}
+        try:
+            of_store = await self._store.sizes()
+        except StoreError as error:
+            return StoreSizes(of_process, unknown={"store": f"{error.title}: {error}"})
+        return replace(of_store, sizes_bytes={**of_process, **of_store.sizes_bytes})

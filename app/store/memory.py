@@ -48,6 +48,7 @@ from app.store.port import (
     OwnedMessage,
     PutOutcome,
     ReadSelection,
+    StoreSizes,
     UserStats,
 )
 
@@ -421,6 +422,9 @@ class MemoryStore:
 
     async def check(self) -> None:
         return
+
+    async def sizes(self) -> StoreSizes:
+        return StoreSizes({}, unknown={"store": "It is in the memory of this process."})
 
     async def aclose(self) -> None:
         self._entries.clear()

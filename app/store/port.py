@@ -16,8 +16,8 @@ Rules for all methods:
   the same data.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -166,6 +166,32 @@ class Erasure:
     """What jobs had noted of the user, a part per ledger entry."""
     not_reached: tuple[str, ...]
     """Copies that may exist outside the store, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartSizes:
+    """How much one part of a store holds; None where the store cannot tell."""
+
+    name: str
+    documents: int | None
+    documents_bytes: int | None
+    """As they are sent."""
+    storage_bytes: int | None
+    """As they lie on disk."""
+    indexes_bytes: int | None
+    """All of them together."""
+    index_sizes_bytes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSizes:
+    """How much a store holds, as far as it can be told in moments."""
+
+    sizes_bytes: Mapping[str, int]
+    """Of the store as a whole, and of the disk it is on."""
+    parts: Sequence[PartSizes] = ()
+    unknown: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What is left out, and why."""
 
 
 class PutOutcome(StrEnum):
@@ -501,6 +527,16 @@ class SessionStore(Protocol):
 
         Raises:
             StoreError: it cannot; the kind says why.
+        """
+        ...
+
+    async def sizes(self) -> StoreSizes:
+        """How much the store holds, by what is known without counting; within a few seconds.
+
+        What cannot be told is left out with its reason.
+
+        Raises:
+            StoreError: nothing can be told.
         """
         ...
 

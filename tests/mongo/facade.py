@@ -38,7 +38,7 @@ class _Database:
         return self
 
     def get_collection(self, name: str, **_options: object) -> "_Collection":
-        return _Collection(self._database[name])
+        return _Collection(self, self._database[name])
 
     __getitem__ = get_collection
 
@@ -61,7 +61,8 @@ class _Database:
 
 
 class _Collection:
-    def __init__(self, collection: Any) -> None:
+    def __init__(self, database: _Database, collection: Any) -> None:
+        self.database = database
         self.name = collection.name
         self._collection = collection
 

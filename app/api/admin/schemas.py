@@ -124,6 +124,17 @@ class SlowRequestView(_View):
     at: Instant
 
 
+class PartView(_View):
+    """How much one part of a store holds; null where the store cannot tell."""
+
+    name: str
+    documents: int | None
+    documents_bytes: int | None
+    storage_bytes: int | None
+    indexes_bytes: int | None
+    index_sizes_bytes: dict[str, int]
+
+
 class StatusView(_View):
     """How the store and the process that answers are, and what was slow in the last hour."""
 
@@ -131,6 +142,10 @@ class StatusView(_View):
     store_url: str
     store_problem: str | None
     sizes_bytes: dict[str, int]
+    store_parts: list[PartView]
+    """Of a database: its collections."""
+    sizes_unknown: dict[str, str]
+    """Why a size is not told."""
     versions: dict[str, str]
     process_id: int
     began_at: Instant

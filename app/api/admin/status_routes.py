@@ -6,7 +6,7 @@ from typing import cast
 
 from fastapi import APIRouter, Depends, Request
 
-from app.api.admin.schemas import CallersView, CallsView, SlowRequestView, StatusView
+from app.api.admin.schemas import CallersView, CallsView, PartView, SlowRequestView, StatusView
 from app.api.callers import Callers
 from app.api.dependencies import operator
 from app.api.problems import problems
@@ -47,4 +47,13 @@ async def read_status(request: Request) -> StatusView:
     slow = cast("SlowRequests", request.app.state.slow_requests)
     slowest = [SlowRequestView.model_validate(one) for one in slow.slowest()]
     status = await service.status()
-    return StatusView.model_validate({**asdict(status), "slow_requests": slowest})
+    sizes = status.sizes
+    return StatusView.model_validate(
+        {
+            **asdict(status),
+            "sizes_bytes": sizes.sizes_bytes,
+            "store_parts": [PartView.model_validate(part) for part in sizes.parts],
+            "sizes_unknown": sizes.unknown,
+            "slow_requests": slowest,
+        }
+    )

@@ -33,6 +33,7 @@ from app.store.mongo.inserting import Inserter
 from app.store.mongo.ledgers import LedgerKeeper
 from app.store.mongo.listing import Lister
 from app.store.mongo.marks import Marks
+from app.store.mongo.measuring import measured
 from app.store.mongo.reading import Reader
 from app.store.mongo.restoring import Restorer
 from app.store.mongo.schema import (
@@ -58,6 +59,7 @@ from app.store.port import (
     OwnedMessage,
     PutOutcome,
     ReadSelection,
+    StoreSizes,
     UserStats,
 )
 
@@ -341,6 +343,10 @@ class MongoStore:
     async def check(self) -> None:
         with self._bounded():
             await self._meta.update_one({"_id": "check"}, {"$inc": {"count": 1}}, upsert=True)
+
+    async def sizes(self) -> StoreSizes:
+        connection = self._connection
+        return await measured(connection.collections, timeout_seconds=connection.timeout_seconds)
 
     async def tidy(self) -> int:
         """Sweep up, as happens by itself twice a minute, what earlier writes have left behind.

@@ -25,7 +25,12 @@ from app.domain.message import (
 from app.domain.page import Page, Position
 from app.domain.search import TERMS_VERSION, SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
-from app.errors import MessageIdConflictError, MessageNotFoundError, SessionExistsError
+from app.errors import (
+    MessageIdConflictError,
+    MessageNotFoundError,
+    SessionExistsError,
+    StoreUnavailableError,
+)
 from app.store.marking import Marking
 from app.store.port import (
     NO_FILTER,
@@ -40,6 +45,7 @@ from app.store.port import (
     OwnedMessage,
     PutOutcome,
     ReadSelection,
+    StoreSizes,
     UserStats,
 )
 from app.store.sqlite import (
@@ -54,6 +60,7 @@ from app.store.sqlite import (
 from app.store.sqlite.connections import make_file, sync_folder
 from app.store.sqlite.deletion import Markers
 from app.store.sqlite.failures import translated_failures
+from app.store.sqlite.file_sizes import file_sizes
 from app.store.sqlite.headers import PreparedSession
 from app.store.sqlite.reader import Reader
 from app.store.sqlite.schema import check_library, meta, prepare
@@ -480,6 +487,12 @@ class SQLiteStore:
 
         await self._reader.run(query)
         await self._writer.run(work)
+
+    async def sizes(self) -> StoreSizes:
+        try:
+            return file_sizes(self._path)
+        except OSError as error:
+            raise StoreUnavailableError("The store's file cannot be looked at.") from error
 
     async def aclose(self) -> None:
         await self._reader.aclose()

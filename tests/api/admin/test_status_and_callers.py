@@ -10,10 +10,12 @@ from app.api.callers import DAY_LIMIT, Callers
 from app.api.slow_requests import KEPT_PER_ROUTE, WINDOW_SECONDS, SlowRequests
 from app.errors import CorruptStoreError
 from app.store.memory import MemoryStore
+from app.store.mongo.store import MongoStore
 from tests.api.admin.serving import ADMIN_HASH, AS_OPERATOR, served
 from tests.api.auth.credentials import settings
 from tests.api.serving import client_of
 from tests.fake_clock import START, FakeClock
+from tests.mongo.facade import database_in_memory
 
 ADMIN = settings(admin_keys=[ADMIN_HASH])
 
@@ -66,19 +68,26 @@ async def test_the_status_tells_of_store_sizes_and_versions(tmp_path: Path) -> N
     assert body["store_problem"] is None
     assert body["store_kind"] == "memory"  # as the settings of these tests say
     assert body["sizes_bytes"]["process_memory"] > 1_000_000
+    assert body["sizes_bytes"]["store_file"] >= 4096
+    assert body["sizes_bytes"]["store_disk_free"] > 0
+    assert (body["store_parts"], body["sizes_unknown"]) == ([], {})
     assert body["versions"].keys() > {"chatfold", "python", "fastapi"}
 
 
-async def test_a_file_has_a_size(tmp_path: Path, clock: FakeClock) -> None:
-    (tmp_path / "a.db").write_bytes(b"x" * 1000)
-    of_file = ADMIN.model_copy(update={"store": f"sqlite:///{tmp_path}/a.db"})
-
-    async with client_of(of_file, MemoryStore(), clock) as client:
+async def test_a_database_tells_of_its_collections(clock: FakeClock) -> None:
+    store = await MongoStore.over(database_in_memory(), segment_bytes=262_144)
+    async with client_of(ADMIN, store, clock) as client:
         body = (await client.get("/api/admin/status", headers=AS_OPERATOR)).json()
+    await store.aclose()
 
-    assert body["store_kind"] == "sqlite"
-    assert body["sizes_bytes"]["store_file"] == 1000
-    assert body["sizes_bytes"]["store_disk_free"] > 0
+    assert body["store_parts"] == []
+    assert body["sizes_unknown"] == {
+        **dict.fromkeys(
+            ("sessions", "segments", "chores", "ledgers", "meta"), "The server has no collStats."
+        ),
+        **dict.fromkeys(("store_disk", "store_disk_used"), "The server has no dbStats."),
+    }
+    assert body["sizes_bytes"].keys() == {"process_memory", "read_cache"}
 
 
 async def test_a_store_that_cannot_be_used_is_told_of(clock: FakeClock) -> None:
