@@ -3,10 +3,10 @@
 import typer
 
 from migrations.import_commands import import_commands
-from migrations.importing import JOB_NAME
 from migrations.job_commands import commands_of
 from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
+from migrations.jobs.import_export import IMPORT_EXPORT
 from migrations.jobs.nest_sessions import NEST_SESSIONS
 from migrations.run_commands import run_commands
 from migrations.tree_commands import add_tree_commands
@@ -21,5 +21,5 @@ def add_commands(app: typer.Typer) -> None:
         if job is NEST_SESSIONS:
             add_tree_commands(commands)
         app.add_typer(commands, name=job.name)
-    app.add_typer(import_commands, name=JOB_NAME)
+    app.add_typer(import_commands, name=IMPORT_EXPORT.name)
     app.add_typer(run_commands)

@@ -1,42 +1,67 @@
-"""The commands of imports: run and verify, for Chatfold's own export."""
+"""The commands of imports: run, verify and finish, for Chatfold's own export."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.formats.file_source import STANDARD_INPUT, FileSource
+from app.clock import SystemClock
+from app.formats.file_source import STANDARD_INPUT
 from app.progress import ProgressKind, told_on_stderr
 from migrations.command_work import (
+    DryRunOption,
     JSONOption,
     OutcomesOption,
     ProgressOption,
     StoreOption,
+    YesOption,
     observing,
     opened,
     reading,
     report,
     store_url,
 )
-from migrations.importing import JOB_NAME, import_export
+from migrations.finish_commands import (
+    BackupOption,
+    MannerOption,
+    NoBackupOption,
+    ask_to_finish,
+    backup_folder,
+    finished,
+)
+from migrations.finish_record import FinishManner
+from migrations.importing import import_export
+from migrations.job import Job
+from migrations.jobs.import_export import IMPORT_EXPORT
+from migrations.proof import fingerprint_of, note_proof
 from migrations.report import Report
-from migrations.source_arguments import LimitOption, SessionOption, UserOption, source_options
+from migrations.source_arguments import (
+    GoneSourceArgument,
+    LimitOption,
+    SessionOption,
+    UserOption,
+    source_options,
+)
 from migrations.verify_export import verify_export
 
-_SESSION_LIMIT_BYTES = 256 * 1024 * 1024
+
+def _checked_file(location: str) -> str:
+    if Path(location) != STANDARD_INPUT and not Path(location).is_file():
+        raise typer.BadParameter(f"{location} is no file.")
+    return location
+
 
 ExportArgument = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="FILE",
         help="What `GET /api/chat/export` or a session's JSON export gave, plain or gzipped;"
         " - is standard input.",
+        callback=_checked_file,
         show_default=False,
     ),
 ]
-import_commands = typer.Typer(
-    help="Put sessions of Chatfold's own export into a store, as they were.", no_args_is_help=True
-)
+import_commands = typer.Typer(help=IMPORT_EXPORT.summary, no_args_is_help=True)
 
 
 @import_commands.command()
@@ -52,16 +77,13 @@ def run(
     outcomes: OutcomesOption = None,
 ) -> None:
     """Store the sessions that are not there; leave alone those that are."""
-    options = source_options(
-        limit=limit, user=user, session=session, fields=(), default_user=None, time_zone=None
-    )
-    source = _source(file)
+    job = _told(limit, user, session)
 
     async def work() -> Report:
         with told_on_stderr(progress) as told, observing(outcomes) as observer:
             async with opened(store_url(store)) as target:
                 return await import_export(
-                    source, target, options=options, progress=told, observer=observer
+                    job.open(file), target, options=job.options, progress=told, observer=observer
                 )
 
     report(work, as_json=as_json)
@@ -79,22 +101,53 @@ def verify(
     progress: ProgressOption = ProgressKind.AUTO,
 ) -> None:
     """Compare what the store would export with the export, by a way of its own."""
-    options = source_options(
-        limit=limit, user=user, session=session, fields=(), default_user=None, time_zone=None
-    )
-    _source(file)
+    job = _told(limit, user, session)
 
     async def work() -> Report:
         with told_on_stderr(progress) as told:
             async with reading(store_url(store)) as target:
-                return await verify_export(
-                    JOB_NAME, str(file), target, options=options, progress=told
+                seen = fingerprint_of(job, file)
+                found = await verify_export(
+                    job.name, file, target, options=job.options, progress=told
                 )
+                if not found.has_findings:
+                    await note_proof(target, job, file, seen, SystemClock())
+                return found
 
     report(work, as_json=as_json)
 
 
-def _source(file: Path) -> FileSource:
-    if file != STANDARD_INPUT and not file.is_file():
-        raise typer.BadParameter(f"{file} is no file.")
-    return FileSource(file, record_limit_bytes=_SESSION_LIMIT_BYTES)
+@import_commands.command()
+def finish(
+    file: GoneSourceArgument,
+    store: StoreOption = None,
+    *,
+    limit: LimitOption = None,
+    user: UserOption = None,
+    session: SessionOption = None,
+    manner: MannerOption = FinishManner.RENAME,
+    backup: BackupOption = None,
+    no_backup: NoBackupOption = False,
+    is_dry: DryRunOption = False,
+    yes: YesOption = False,
+    as_json: JSONOption = False,
+    progress: ProgressOption = ProgressKind.AUTO,
+) -> None:
+    """Take from the export what was stored and verified; a rollback gives it back."""
+    job = _told(limit, user, session)
+    folder = backup_folder(file, backup, no_backup=no_backup)
+    if not is_dry:
+        ask_to_finish(job, file, manner, folder, yes=yes)
+
+    async def work() -> Report:
+        return await finished(job, file, store, manner, folder, progress, is_dry=is_dry)
+
+    report(work, as_json=as_json)
+
+
+def _told(limit: int | None, user: str | None, session: str | None) -> Job:
+    return IMPORT_EXPORT.told(
+        source_options(
+            limit=limit, user=user, session=session, fields=(), default_user=None, time_zone=None
+        )
+    )

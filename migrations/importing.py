@@ -14,11 +14,12 @@ from app.domain.image import SessionImage
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceFields, SourceSession, source_session
 from app.errors import DocumentTooLargeError, SessionExistsError, SessionNotFoundError
-from app.formats.chatfold_export import FORMAT_NAME, exported_image
+from app.formats.chatfold_export import exported_image
 from app.formats.faults import FaultError
 from app.formats.port import RawRecord, Source
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, SessionStore
+from migrations.jobs.import_export import IMPORT_EXPORT
 from migrations.ledger import (
     BatchEntry,
     BatchRecord,
@@ -33,7 +34,6 @@ from migrations.outcomes import Observer, Outcome, Tally, ignore
 from migrations.report import RunReport, SessionState, record_counts, session_counts
 from migrations.spool import SpooledFault
 
-JOB_NAME = "import-export"
 _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_SESSIONS = 200
 _PART_RECORDS = 1  # a record is a session
@@ -65,8 +65,8 @@ async def import_export(
             store,
             clock,
             secrets.token_hex(3),
-            job=JOB_NAME,
-            format=FORMAT_NAME,
+            job=IMPORT_EXPORT.name,
+            format=IMPORT_EXPORT.format.name,
             source=source.name,
             options=asdict(options),
             part_records=_PART_RECORDS,
@@ -92,7 +92,7 @@ async def import_export(
     )
     return RunReport(
         run_id=ledger.run_id,
-        job=JOB_NAME,
+        job=IMPORT_EXPORT.name,
         source=source.name,
         seconds=seconds,
         estimated_seconds=None,

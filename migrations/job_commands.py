@@ -1,6 +1,5 @@
 """The commands of a job: plan, run, verify, and finish."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +16,6 @@ from migrations.command_work import (
     ProgressOption,
     StoreOption,
     YesOption,
-    confirmed,
     observing,
     opened,
     reading,
@@ -25,10 +23,17 @@ from migrations.command_work import (
     store_url,
     thrown_away,
 )
-from migrations.finish import finish as finish_run
+from migrations.finish_commands import (
+    BackupOption,
+    MannerOption,
+    NoBackupOption,
+    ask_to_finish,
+    backup_folder,
+    finished,
+)
 from migrations.finish_record import FinishManner
 from migrations.job import Job
-from migrations.proof import fingerprint_of, newest_run, note_proof
+from migrations.proof import fingerprint_of, note_proof
 from migrations.report import Report
 from migrations.runner import Manner
 from migrations.source_arguments import (
@@ -40,7 +45,6 @@ from migrations.source_arguments import (
     SourceArgument,
     TimeZoneOption,
     UserOption,
-    folder_of,
     source_options,
 )
 from migrations.space import free_bytes_at
@@ -70,24 +74,6 @@ TakeOverOption = Annotated[
         "--take-over", help="Go on with a run though another machine may be at work on it."
     ),
 ]
-
-MannerOption = Annotated[
-    FinishManner,
-    typer.Option(
-        "--source",
-        help="What becomes of it: it gets another name, loses what was folded, or is only marked.",
-    ),
-]
-BackupOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--backup",
-        help="The folder for the backup; by default that of the file, or the present one.",
-        metavar="FOLDER",
-        show_default=False,
-    ),
-]
-NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Keep no copy of the source.")]
 
 
 def commands_of(job: Job) -> typer.Typer:
@@ -261,24 +247,11 @@ def _add_finish(commands: typer.Typer, job: Job) -> None:
             time_zone=time_zone,
         )
         told_job = job.told(options)
-        folder = None if no_backup else backup or folder_of(source)
+        folder = backup_folder(source, backup, no_backup=no_backup)
         if not is_dry:
-            no_way_back = manner is FinishManner.REMOVE and folder is None
-            warning = " Without a backup there is no way back." if no_way_back else ""
-            name = told_job.open(source).name
-            confirmed(f"{manner.capitalize()} {name}?{warning}", yes=yes)
+            ask_to_finish(told_job, source, manner, folder, yes=yes)
 
         async def work() -> Report:
-            with told_on_stderr(progress) as told:
-                async with opened(store_url(store)) as target:
-                    return await finish_run(
-                        await newest_run(target, told_job, source),
-                        told_job,
-                        source,
-                        manner,
-                        backup_folder=folder,
-                        is_dry=is_dry,
-                        progress=told,
-                    )
+            return await finished(told_job, source, store, manner, folder, progress, is_dry=is_dry)
 
         report(work, as_json=as_json)

@@ -5,17 +5,47 @@ have no past texts, know edited and deleted messages only as they are now, and h
 as late as can be: a reader who continues an older copy gets too much rather than too little.
 """
 
+from collections.abc import Iterable, Iterator
+
 from pydantic import ValidationError
 
 from app.domain.folding import Reason
 from app.domain.image import MessageImage, SessionImage
 from app.domain.message import ChatMessage, message_digest
 from app.domain.session import ChatSession, SessionHeader
+from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.domain.source_session import SourceFields
 from app.errors import CorruptDocumentError
 from app.formats.faults import FaultError
 from app.formats.loose_json import decoded_strictly
+from app.formats.port import FaultyRecord, Notation, RawRecord, SessionRecord
 
-FORMAT_NAME = "chatfold-export"
+
+class ChatfoldExport:
+    """The format of exports: each record is a session, told as one."""
+
+    name = "chatfold-export"
+
+    def __init__(self, options: SourceOptions = AS_IT_IS) -> None:
+        """Nothing can be told of an export that it does not say itself."""
+
+    def records(
+        self,
+        raw_records: Iterable[RawRecord],
+        notation: Notation = Notation.JSON,  # noqa: ARG002 - the port's; an export has one only
+    ) -> Iterator[SessionRecord | FaultyRecord]:
+        """One record for each session; see the port."""
+        for position, raw, damage in raw_records:
+            if raw is None:
+                reason = Reason.MALFORMED_JSON if damage else Reason.SESSION_TOO_LARGE
+                yield FaultyRecord(position, reason, damage, b"")
+                continue
+            try:
+                key = exported_image(raw).header.key
+            except FaultError as fault:
+                yield FaultyRecord(position, fault.reason, fault.detail, raw)
+            else:
+                yield SessionRecord(position, key.session_id, key.user_id, SourceFields(), raw)
 
 
 def exported_image(raw: bytes) -> SessionImage:

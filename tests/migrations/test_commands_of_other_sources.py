@@ -115,8 +115,10 @@ def test_an_export_is_imported_and_verified(tmp_path: Path, url: str) -> None:
     again = called("import-export", "run", source, "--store", url, "--json")
     verified = called("import-export", "verify", source, "--store", url)
     listed = called("status", "--store", url)
+    finished = called("import-export", "finish", source, "--store", url, "--yes")
 
-    assert [one[0] for one in (imported, again, verified)] == [0, 0, 0]
+    assert [one[0] for one in (imported, again, verified, finished)] == [0, 0, 0, 0]
+    assert not source.exists()
     assert json.loads(again[1])["sessions"]["unchanged"] == 1
     assert "sessions expected: 1; equal: 1" in verified[1]
     assert listed[1].count("import-export") >= 2
