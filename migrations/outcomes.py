@@ -104,6 +104,11 @@ class Tally:
         """Records that could not be folded."""
         return sum(count for reason, count in self.reasons.items() if not reason.is_skip)
 
+    @property
+    def done(self) -> int:
+        """Records that have an outcome."""
+        return self.folded + self.skipped + self.rejected
+
     def count_folded(self, key: SessionKey, records: Iterable[SourceRecord]) -> None:
         """Note records that are messages of the session now."""
         for record in records:
@@ -149,7 +154,7 @@ class Tally:
         Raises:
             MigrationError: one has none or several, which is a defect of ours.
         """
-        if self.read != self.folded + self.skipped + self.rejected:
+        if self.read != self.done:
             raise MigrationError(
                 f"The counts do not add up: {self.read:,} records were read,"
                 f" {self.folded:,} folded, {self.skipped:,} skipped, {self.rejected:,} rejected."

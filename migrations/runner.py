@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
@@ -15,6 +16,7 @@ from app.formats.port import Source
 from app.progress import Progress, SilentProgress
 from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
+from migrations.estimate import RunEstimate
 from migrations.folds import folded_sessions, read_source
 from migrations.job import Job
 from migrations.ledger import BatchState, RunLedger, RunState, list_runs, new_run
@@ -84,9 +86,13 @@ async def run(
             tally.read, tally.outside = totals.read, totals.outside
             storing = Storing(job, store, ledger, tally, progress, manner.throttle, resumed)
             progress.begin("folding", tally.read)
-            estimate = _Estimate(tally, watch)
+            estimate = RunEstimate(tally.read, tally.done)
+
+            def look() -> None:
+                estimate.look(tally.done, watch.seconds)
+
             try:
-                await _store_all(spool, store, ledger, storing, resumed, estimate)
+                await _store_all(spool, store, ledger, storing, resumed, look)
             except asyncio.CancelledError:
                 await storing.finish_what_has_begun()
                 await ledger.change(holder=None, seconds=watch.seconds)
@@ -133,37 +139,13 @@ class _Watch:
         return monotonic() - self._began_at_seconds
 
 
-class _Estimate:
-    """How long a run will take, told once the first batches are stored."""
-
-    _SAMPLE_RECORDS = 10_000
-
-    def __init__(self, tally: Tally, watch: _Watch) -> None:
-        self.seconds: float | None = None
-        self._tally = tally
-        self._watch = watch
-        self._seconds_before = watch.seconds
-        self._done_before = self._done()
-
-    def _done(self) -> int:
-        return self._tally.folded + self._tally.skipped + self._tally.rejected
-
-    def look(self) -> None:
-        """Make it as soon as enough is stored to tell by."""
-        done = self._done() - self._done_before
-        if self.seconds is None and done >= self._SAMPLE_RECORDS:
-            left = self._tally.read - self._done()
-            per_record = (self._watch.seconds - self._seconds_before) / done
-            self.seconds = self._watch.seconds + left * per_record
-
-
 async def _store_all(
     spool: Spool,
     store: SessionStore,
     ledger: RunLedger,
     storing: Storing,
     resumed: Resumed,
-    estimate: _Estimate,
+    look: Callable[[], None],
 ) -> None:
     """Bring every session that is not stored yet; of the last one, the parts that are not."""
     for fault in spool.faults(after_count=resumed.place.faults):
@@ -180,8 +162,8 @@ async def _store_all(
         for number, part in enumerate(parts):
             if index >= resumed.place.sessions or number >= resumed.place.parts:
                 await storing.take(key, part, number, is_later=is_later)
+                look()
             is_later = is_later or not part.is_empty
-        estimate.look()
     await storing.finish()
 
 

@@ -252,8 +252,7 @@ class Storing:
         await self._ledger.write(entry)
         self.counts = self.counts.plus(counts)
         self._tally.take_in(counts, account.outcomes)
-        done = self._tally.folded + self._tally.skipped + self._tally.rejected
-        self._progress.advance(done, done)
+        self._progress.advance(self._tally.done, self._tally.done)
 
     async def _insert(self, batch: _Batch, entry: BatchEntry, account: _Account) -> None:
         first = [item for item in batch.items if not item.is_later]
