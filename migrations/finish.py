@@ -55,6 +55,9 @@ class FinishReport:
     aside: str | None
     """Where the source is now, or the note beside it."""
     backup: str | None
+    """Where it is; of a dry finish, the folder that it would be in."""
+    can_be_rolled_back: bool
+    """False where what was removed is nowhere else: then the run can never be undone."""
 
     @property
     def has_findings(self) -> bool:
@@ -69,9 +72,14 @@ class FinishReport:
                 f"{told} of {self.job} run {self.run_id} of {self.source}: {self.seconds:.1f} s",
                 *self._lines(),
                 f"backup: {self.backup or 'none'}",
+                *([] if self.can_be_rolled_back else [self._told_of_no_way_back()]),
                 "",
             ]
         )
+
+    def _told_of_no_way_back(self) -> str:
+        what = "would be" if self.is_dry else "is"
+        return f"WITHOUT A BACKUP what is removed {what} gone, and the run CANNOT BE ROLLED BACK"
 
     def _lines(self) -> list[str]:
         folded, left = f"{self.records_removed:,}", f"{self.records_left:,}"
@@ -114,6 +122,7 @@ async def finish(
         await ledger.take(takes_over=takes_over)
     told_job = job.told(SourceOptions(**ledger.record.options))
     record = _ready_before(ledger)
+    would_be = None if record is not None or not is_dry else backup_folder
     if record is None:
         record = await _prepared(
             ledger,
@@ -142,7 +151,13 @@ async def finish(
         records_removed=record.records_removed,
         records_left=record.records_left,
         aside=record.aside,
-        backup=record.backup,
+        backup=record.backup if would_be is None else str(would_be),
+        can_be_rolled_back=(
+            record.manner is not FinishManner.REMOVE
+            or record.backup is not None
+            or would_be is not None
+            or record.records_removed == 0
+        ),
     )
 
 

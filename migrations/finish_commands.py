@@ -29,7 +29,14 @@ BackupOption = Annotated[
         show_default=False,
     ),
 ]
-NoBackupOption = Annotated[bool, typer.Option("--no-backup", help="Keep no copy of the source.")]
+NoBackupOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-backup",
+        help="Keep no copy of the source; what is removed is gone then, and the run cannot be"
+        " rolled back.",
+    ),
+]
 
 
 def backup_folder(source: str, named: Path | None, *, no_backup: bool) -> Path | None:
@@ -42,8 +49,13 @@ def ask_to_finish(
 ) -> None:
     """Return if the operator wants it."""
     no_way_back = manner is FinishManner.REMOVE and folder is None
-    warning = " Without a backup there is no way back." if no_way_back else ""
-    confirmed(f"{manner.capitalize()} {job.open(source).name}?{warning}", yes=yes)
+    question = f"{manner.capitalize()} {job.open(source).name}?"
+    if no_way_back:
+        question = (
+            "There will be no backup: what is removed from the source is gone, and the run can"
+            f" never be rolled back.\n{question}"
+        )
+    confirmed(question, yes=yes)
 
 
 async def finished(

@@ -164,7 +164,7 @@ async def test_a_dry_finish_and_a_dry_restore_touch_nothing(
 
     report = await finished(ledger, path, manner, backup_folder=backups, is_dry=True)
 
-    assert (report.records_removed, report.records_left, report.backup) == (7, 3, None)
+    assert (report.records_removed, report.records_left, report.backup) == (7, 3, str(backups))
     assert list(folder.iterdir()) == [path]
     assert path.read_bytes() == before
     assert not backups.exists()

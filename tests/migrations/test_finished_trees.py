@@ -205,7 +205,7 @@ async def test_a_dry_finish_and_a_dry_restore_touch_nothing(
 
     report = await finished(ledger, root, manner, backup_folder=backups, is_dry=True)
 
-    assert (report.records_removed, report.records_left, report.backup) == (4, 4, None)
+    assert (report.records_removed, report.records_left, report.backup) == (4, 4, str(backups))
     assert seen(root) == before
     assert not backups.exists()
     await finished(ledger, root, manner, backup_folder=backups)
