@@ -427,7 +427,7 @@ class RunBusyError(MigrationError):
         self.run_id = run_id
         super().__init__(
             f"Process {process_id} on {host} works on run {run_id}."
-            " If it is gone for sure, say --take-over."
+            " If that is gone for sure, the run can be taken over (--take-over, or take_over)."
         )
 
 

@@ -66,6 +66,14 @@ class AllowedSources:
                 return str(resolved)
         raise SourceNotAllowedError
 
+    def has(self, named: str) -> bool:
+        """Whether it may be named."""
+        try:
+            self.located(named)
+        except SourceNotAllowedError:
+            return False
+        return True
+
     def _collection(self, named: str) -> str:
         try:
             wanted = _Collections.of(named)

@@ -12,16 +12,20 @@ import socket
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from app.domain.migration import (
+    FinishOrder,
     FoldOrder,
     JobSummary,
+    RollbackOrder,
     RunOverview,
     WorkEnd,
     WorkEvent,
     WorkOutcome,
     WorkProgress,
 )
+from app.domain.source_options import SourceOptions
 from app.errors import (
     AppError,
     ConfigurationError,
@@ -34,14 +38,25 @@ from app.errors import (
     StoreError,
     UnknownRunError,
 )
+from app.formats.collection_source import is_collection
 from app.store.port import SessionStore
 from migrations.allowed_sources import AllowedSources
 from migrations.commands import JOBS
 from migrations.engine_process import Task
 from migrations.engine_work import EngineWork
+from migrations.finish_record import FinishRecord, FinishStage
 from migrations.job import Job
-from migrations.ledger import BatchState, Counts, RunLedger, RunState, find_run, list_runs
+from migrations.ledger import (
+    BatchState,
+    Counts,
+    RunLedger,
+    RunRecord,
+    RunState,
+    find_run,
+    list_runs,
+)
 from migrations.proof import newest_run
+from migrations.source_arguments import folder_of
 
 POLL_SECONDS = 1.0
 """How often a ledger is looked at for those who watch a run of another process."""
@@ -97,28 +112,35 @@ class ProcessEngine:
         except UnknownRunError:
             pass
         else:
-            _check_is_free(ledger)
+            _check_is_free(ledger, takes_over=order.takes_over)
         work = await self._begin(task)
         async with _ended_by_failure(work):
             work.run_id = await self._run_id(work, job, task.source)
             return await self.get_run(work.run_id)
 
-    async def roll_back(self, run_id: str) -> RunOverview:
+    async def roll_back(self, order: RollbackOrder) -> RunOverview:
         """Begin to undo a run."""
-        ledger = await find_run(self._store, run_id)
-        if ledger.record.state is RunState.ROLLED_BACK:
-            raise RunStateError(f"Run {run_id} is rolled back already.")
-        _check_is_free(ledger)
-        async with _ended_by_failure(
-            await self._begin(Task("rollback", self._store_url, run_id=run_id))
-        ):
-            return await self.get_run(run_id)
+        return await self._begun(await self._rollback_task(order))
+
+    async def try_roll_back(self, order: RollbackOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to say what undoing a run would do."""
+        task = await self._rollback_task(order)
+        return _watched(await self._begin(task._replace(is_dry=True)))
+
+    async def finish(self, order: FinishOrder) -> RunOverview:
+        """Begin to take from a source what a verified run has folded."""
+        return await self._begun(await self._finish_task(order))
+
+    async def try_finish(self, order: FinishOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to say what a finish would do."""
+        task = await self._finish_task(order)
+        return _watched(await self._begin(task._replace(is_dry=True)))
 
     async def stop(self, run_id: str) -> None:
         """Interrupt the process that works on a run."""
         ledger = await find_run(self._store, run_id)
         holder = ledger.record.holder
-        if ledger.record.state not in _AT_WORK or holder is None or not holder.may_live:
+        if holder is None or not _overview(ledger).is_at_work:
             raise RunStateError(f"Nobody works on run {run_id}.")
         is_out_of_reach = holder.host != socket.gethostname() or holder.process_id == os.getpid()
         if is_out_of_reach:
@@ -181,6 +203,68 @@ class ProcessEngine:
             raise work.failure
         return work
 
+    async def _begun(self, task: Task) -> RunOverview:
+        """Begin with work on a run that is known."""
+        async with _ended_by_failure(await self._begin(task)):
+            return await self.get_run(task.run_id)
+
+    async def _rollback_task(self, order: RollbackOrder) -> Task:
+        ledger = await find_run(self._store, order.run_id)
+        if ledger.record.state is RunState.ROLLED_BACK:
+            raise RunStateError(f"Run {order.run_id} is rolled back already.")
+        _check_is_free(ledger, takes_over=order.takes_over)
+        return Task(
+            "rollback",
+            self._store_url,
+            source="" if order.source is None else self._allowed.located(order.source),
+            run_id=order.run_id,
+            takes_over=order.takes_over,
+        )
+
+    async def _finish_task(self, order: FinishOrder) -> Task:
+        location = self._allowed.located(order.source)
+        ledger = await find_run(self._store, order.run_id)
+        record = ledger.record
+        _check_is_free(ledger, takes_over=order.takes_over)
+        if record.job not in self._jobs:
+            raise RunStateError(f"Run {order.run_id} of {record.job} has no source to finish.")
+        job = self._jobs[record.job].told(SourceOptions(**record.options))
+        try:
+            name = job.open(location).name
+        except (ConfigurationError, SourceError) as error:
+            raise InvalidInputError(Fault("/source", str(error))) from None
+        if name != record.source:
+            raise InvalidInputError(Fault("/source", f"is not that of run {order.run_id}"))
+        newest = await newest_run(self._store, job, location)
+        if newest.run_id != order.run_id:
+            raise RunStateError(f"Run {newest.run_id} of this source is newer; it is to be proven.")
+        folder = self._backup_folder(order, location)
+        return Task(
+            "finish",
+            self._store_url,
+            job=record.job,
+            source=location,
+            options=record.options,
+            run_id=order.run_id,
+            manner=order.manner,
+            backup_folder=None if folder is None else str(folder),
+            takes_over=order.takes_over,
+        )
+
+    def _backup_folder(self, order: FinishOrder, location: str) -> Path | None:
+        if not order.has_backup:
+            return None
+        named = order.backup_folder
+        if named is None:
+            # Beside a collection is nothing, and beside a folder perhaps what nobody has allowed.
+            named = None if is_collection(location) else str(folder_of(location))
+            if named is None or not self._allowed.has(named):
+                raise InvalidInputError(Fault("/backup_folder", "must be named for this source"))
+        folder = Path(self._allowed.located(named))
+        if not folder.is_dir():
+            raise InvalidInputError(Fault("/backup_folder", "is no folder"))
+        return folder
+
     async def _run_id(self, work: EngineWork, job: Job, location: str) -> str:
         for ledger in reversed(await list_runs(self._store)):
             holder = ledger.record.holder
@@ -197,6 +281,7 @@ class ProcessEngine:
             source=self._allowed.located(order.source),
             options=asdict(self._told_job(order).options),
             max_rate=order.max_rate,
+            takes_over=order.takes_over,
         )
 
     def _told_job(self, order: FoldOrder) -> Job:
@@ -227,6 +312,8 @@ class _Watching:
             return None
         if ledger.record.state is RunState.ROLLING_BACK:
             return WorkProgress("undoing", 0, None, 0)
+        if ledger.record.state is not RunState.RUNNING:
+            return WorkProgress("finishing", 0, None, 0)
         async for entry in ledger.batches(after=self._number):
             if entry.record.state is BatchState.BEGUN:
                 break
@@ -259,16 +346,23 @@ async def _ended_by_failure(work: EngineWork) -> AsyncGenerator[None]:
         raise
 
 
-def _check_is_free(ledger: RunLedger) -> None:
-    record = ledger.record
-    holder = record.holder
-    if record.state in _AT_WORK and holder is not None and holder.may_live:
+def _check_is_free(ledger: RunLedger, *, takes_over: bool) -> None:
+    holder = ledger.record.holder
+    if not takes_over and holder is not None and holder.may_live:
         raise RunBusyError(ledger.run_id, holder.host, holder.process_id)
+
+
+def _is_being_finished(record: RunRecord) -> bool:
+    """Whether a finish has begun and not ended; it leaves the state as it is until then."""
+    if record.state is not RunState.DONE or record.finish is None:
+        return False
+    stage = FinishRecord.model_validate(record.finish).stage
+    return stage in {FinishStage.BEGUN, FinishStage.READY}
 
 
 def _overview(ledger: RunLedger) -> RunOverview:
     record = ledger.record
-    is_at_its_end = record.state not in _AT_WORK
+    is_at_its_end = record.state not in _AT_WORK and not _is_being_finished(record)
     is_held = record.holder is not None and record.holder.may_live
     return RunOverview(
         run_id=ledger.run_id,

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from threading import Thread
 from typing import IO, Any, NamedTuple
 
@@ -22,6 +23,8 @@ from migrations import runner
 from migrations import verify as verification
 from migrations.command_work import opened, reading, thrown_away
 from migrations.commands import JOBS
+from migrations.finish import finish
+from migrations.finish_record import FinishManner
 from migrations.job import Job
 from migrations.ledger import find_run
 from migrations.ledger_report import ledger_report
@@ -38,13 +41,18 @@ class Task(NamedTuple):
     """What the process is to do, on its way to it."""
 
     kind: str
-    """`plan`, `run`, `verify`, `rollback` or `report`."""
+    """`plan`, `run`, `verify`, `rollback`, `finish` or `report`."""
     store_url: str
     job: str = ""
     source: str = ""
     options: dict[str, Any] = {}  # noqa: RUF012 - never changed
     max_rate: float | None = None
     run_id: str = ""
+    manner: str = ""
+    """Of `FinishManner`."""
+    backup_folder: str | None = None
+    is_dry: bool = False
+    takes_over: bool = False
 
     def told_job(self) -> Job:
         """The job with the operator's options."""
@@ -61,9 +69,9 @@ async def _work(task: Task, progress: Progress) -> Report:
         case "run":
             return await _run(task, progress)
         case "rollback":
-            async with opened(task.store_url) as store:
-                await roll_back(await find_run(store, task.run_id), store, progress=progress)
-                return await ledger_report(store, task.run_id)
+            return await _roll_back(task, progress)
+        case "finish":
+            return await _finish(task, progress)
         case _:
             async with reading(task.store_url) as store:
                 return await ledger_report(store, task.run_id)
@@ -102,9 +110,37 @@ async def _verify(task: Task, progress: Progress) -> Report:
 async def _run(task: Task, progress: Progress) -> Report:
     job = task.told_job()
     async with opened(task.store_url) as store:
-        manner = Manner(Throttle(task.max_rate))
+        manner = Manner(Throttle(task.max_rate), takes_over=task.takes_over)
         done = await runner.run(job, job.open(task.source), store, progress=progress, manner=manner)
         return await ledger_report(store, done.run_id)
+
+
+async def _roll_back(task: Task, progress: Progress) -> Report:
+    async with opened(task.store_url) as store:
+        done = await roll_back(
+            await find_run(store, task.run_id),
+            store,
+            progress=progress,
+            location=task.source or None,
+            is_dry=task.is_dry,
+            takes_over=task.takes_over,
+        )
+        return done if task.is_dry else await ledger_report(store, task.run_id)
+
+
+async def _finish(task: Task, progress: Progress) -> Report:
+    async with opened(task.store_url) as store:
+        done = await finish(
+            await find_run(store, task.run_id),
+            task.told_job(),
+            task.source,
+            FinishManner(task.manner),
+            backup_folder=None if task.backup_folder is None else Path(task.backup_folder),
+            is_dry=task.is_dry,
+            takes_over=task.takes_over,
+            progress=progress,
+        )
+        return done if task.is_dry else await ledger_report(store, task.run_id)
 
 
 def _end_with(stream: IO[str]) -> None:

@@ -28,8 +28,8 @@ class EngineWork:
 
     def __init__(self, task: Task, process: asyncio.subprocess.Process) -> None:
         self.task = task
-        self.run_id = task.run_id
-        """Of a new run once it is known."""
+        self.run_id = "" if task.is_dry else task.run_id
+        """That it works on; of a new run once it is known."""
         self.failure: AppError | None = None
         """What made it fail, once it has."""
         self._first = self._newest = _STARTING

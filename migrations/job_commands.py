@@ -15,6 +15,7 @@ from migrations.command_work import (
     OutcomesOption,
     ProgressOption,
     StoreOption,
+    TakeOverOption,
     YesOption,
     observing,
     opened,
@@ -66,12 +67,6 @@ WorkersOption = Annotated[
         help="Processes that decode: 2 as soon as the source is worth it.",
         min=1,
         max=2,
-    ),
-]
-TakeOverOption = Annotated[
-    bool,
-    typer.Option(
-        "--take-over", help="Go on with a run though another machine may be at work on it."
     ),
 ]
 

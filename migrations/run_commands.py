@@ -13,6 +13,7 @@ from migrations.command_work import (
     JSONOption,
     ProgressOption,
     StoreOption,
+    TakeOverOption,
     YesOption,
     confirmed,
     done,
@@ -108,6 +109,7 @@ def rollback(
     source: SourceOption = None,
     is_dry: DryRunOption = False,
     yes: YesOption = False,
+    takes_over: TakeOverOption = False,
     as_json: JSONOption = False,
     progress: ProgressOption = ProgressKind.AUTO,
 ) -> None:
@@ -120,7 +122,12 @@ def rollback(
             async with opened(store_url(store)) as target:
                 ledger = await find_run(target, run)
                 return await roll_back(
-                    ledger, target, progress=told, location=source, is_dry=is_dry
+                    ledger,
+                    target,
+                    progress=told,
+                    location=source,
+                    is_dry=is_dry,
+                    takes_over=takes_over,
                 )
 
     report(work, as_json=as_json)

@@ -28,6 +28,32 @@ class FoldOrder:
     options: SourceOptions = AS_IT_IS
     max_rate: float | None = None
     """No more messages are stored in a second than this."""
+    takes_over: bool = False
+    """Whether to go on with a run though another process may be at work on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackOrder:
+    """Which run is to be undone."""
+
+    run_id: str
+    source: str | None = None
+    """Where the source of a finished run is, if the ledger cannot say it."""
+    takes_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FinishOrder:
+    """Of which run the source is no longer needed, and what becomes of it."""
+
+    run_id: str
+    source: str
+    manner: str
+    """`rename`, `remove` or `mark`."""
+    has_backup: bool = True
+    backup_folder: str | None = None
+    """By default that of the source, where it is a file."""
+    takes_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

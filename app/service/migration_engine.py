@@ -3,7 +3,14 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from app.domain.migration import FoldOrder, JobSummary, RunOverview, WorkEvent
+from app.domain.migration import (
+    FinishOrder,
+    FoldOrder,
+    JobSummary,
+    RollbackOrder,
+    RunOverview,
+    WorkEvent,
+)
 
 
 class MigrationEngine(Protocol):
@@ -52,13 +59,38 @@ class MigrationEngine(Protocol):
         """
         ...
 
-    async def roll_back(self, run_id: str) -> RunOverview:
+    async def roll_back(self, order: RollbackOrder) -> RunOverview:
         """Begin to undo a run; it needs nobody to watch.
 
         Raises:
             UnknownRunError: there is none.
             RunBusyError: another process works on it.
-            RunStateError: it is rolled back.
+            RunStateError: it is rolled back, or its source cannot be given back.
+        """
+        ...
+
+    async def try_roll_back(self, order: RollbackOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to say what undoing a run would do; who closes the events ends the work.
+
+        Raises what `roll_back` does.
+        """
+        ...
+
+    async def finish(self, order: FinishOrder) -> RunOverview:
+        """Begin to take from a source what a verified run has folded; it needs nobody to watch.
+
+        Raises:
+            UnknownRunError: there is none.
+            RunBusyError: another process works on it.
+            RunStateError: it is not the newest of its source, or not verified, or the source has
+                changed since.
+        """
+        ...
+
+    async def try_finish(self, order: FinishOrder) -> AsyncGenerator[WorkEvent]:
+        """Begin to say what a finish would do; who closes the events ends the work.
+
+        Raises what `finish` does.
         """
         ...
 

@@ -39,20 +39,29 @@ class Operation(NamedTuple):
     method: str
     path: str
     status: int = 200
-    is_ordered: bool = False
-    """Whether its body is an order."""
+    body: dict[str, Any] | None = None
+    """Where `SOURCE` is that of the run."""
 
 
+ORDER = {"job": "group-messages", "source": "SOURCE"}
 OPERATIONS = {
     "list_migrations": Operation("GET", MIGRATIONS),
-    "plan_migration": Operation("POST", f"{MIGRATIONS}/plan", is_ordered=True),
-    "verify_migration": Operation("POST", f"{MIGRATIONS}/verify", is_ordered=True),
-    "start_migration": Operation("POST", RUNS, 202, is_ordered=True),
+    "plan_migration": Operation("POST", f"{MIGRATIONS}/plan", body=ORDER),
+    "verify_migration": Operation("POST", f"{MIGRATIONS}/verify", body=ORDER),
+    "start_migration": Operation("POST", RUNS, 202, body=ORDER),
     "read_migration_run": Operation("GET", f"{RUNS}/RUN"),
     "watch_migration_run": Operation("GET", f"{RUNS}/RUN/events"),
     "stop_migration_run": Operation("POST", f"{RUNS}/RUN/stop", 409),  # it has ended
     "roll_back_migration_run": Operation("POST", f"{RUNS}/RUN/rollback", 202),
+    "finish_migration_run": Operation("POST", f"{RUNS}/RUN/finish", 409, {"source": "SOURCE"}),
 }
+VARIANTS = {
+    "rollback, dry": Operation("POST", f"{RUNS}/RUN/rollback", 200, {"dry_run": True}),
+    "finish, dry": Operation(
+        "POST", f"{RUNS}/RUN/finish", 409, {"source": "SOURCE", "dry_run": True}
+    ),
+}
+ALL = OPERATIONS | VARIANTS
 TELLS_OF_IT = {"read_status"}
 """What is wrong with the store is its answer."""
 WITHOUT_STORE = {"list_callers"}
@@ -151,7 +160,9 @@ class Place(NamedTuple):
 
     async def ask(self, client: AsyncClient, operation: Operation) -> Response:
         path = operation.path.replace("RUN", self.run_id)
-        body = self.order if operation.is_ordered else None
+        body = operation.body
+        if body is not None and "source" in body:
+            body = {**body, "source": str(self.source)}
         return await client.request(operation.method, path, json=body)
 
     async def ledger(self) -> list[bytes]:
@@ -184,7 +195,7 @@ def test_every_operation_for_operators_is_asked_here() -> None:
     assert documented == OPERATIONS.keys() | TELLS_OF_IT | WITHOUT_STORE
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
 async def test_on_a_store_that_works_every_operation_does(
     place: Place, operation: Operation
 ) -> None:
@@ -194,7 +205,7 @@ async def test_on_a_store_that_works_every_operation_does(
     assert answer.status_code == operation.status, answer.text
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 async def test_a_store_that_fails_is_named(
     place: Place, operation: Operation, failure: Failure
@@ -227,7 +238,7 @@ async def test_nothing_is_written_where_the_service_cannot_look(
     async with place.served(error) as client:
         answers = {
             name: problem(await place.ask(client, operation))[:2]
-            for name, operation in OPERATIONS.items()
+            for name, operation in ALL.items()
             if name not in BY_A_PROCESS
         }
 

@@ -3,9 +3,16 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from app.api.admin.schemas import EndView, FoldRequest, ProgressView, RunRequest
+from app.api.admin.schemas import (
+    EndView,
+    FinishRequest,
+    FoldRequest,
+    ProgressView,
+    RollbackRequest,
+    RunRequest,
+)
 from app.api.event_stream import ServerEvent
-from app.domain.migration import FoldOrder, WorkEnd, WorkEvent
+from app.domain.migration import FinishOrder, FoldOrder, RollbackOrder, WorkEnd, WorkEvent
 from app.domain.source_options import SourceOptions
 
 
@@ -23,6 +30,24 @@ def order_of(request: FoldRequest) -> FoldOrder:
             session=request.session,
         ),
         max_rate=request.max_rate if isinstance(request, RunRequest) else None,
+        takes_over=request.take_over if isinstance(request, RunRequest) else False,
+    )
+
+
+def rollback_of(run_id: str, request: RollbackRequest) -> RollbackOrder:
+    """What is asked for."""
+    return RollbackOrder(run_id, source=request.source, takes_over=request.take_over)
+
+
+def finish_of(run_id: str, request: FinishRequest) -> FinishOrder:
+    """What is asked for."""
+    return FinishOrder(
+        run_id,
+        request.source,
+        request.manner,
+        has_backup=not request.no_backup,
+        backup_folder=request.backup_folder,
+        takes_over=request.take_over,
     )
 
 

@@ -6,13 +6,22 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.responses import Response as PlainResponse
 
-from app.api.admin.mapping import order_of, server_events
-from app.api.admin.schemas import FoldRequest, JobView, Migrations, RunRequest, RunView
+from app.api.admin.mapping import finish_of, order_of, rollback_of, server_events
+from app.api.admin.schemas import (
+    FinishRequest,
+    FoldRequest,
+    JobView,
+    Migrations,
+    RollbackRequest,
+    RunRequest,
+    RunView,
+)
 from app.api.body import JSONRoute
 from app.api.dependencies import operator
 from app.api.event_stream import MEDIA_TYPE, EventStream
 from app.api.paths import decode_id
 from app.api.problems import BODY_PROBLEMS, problems
+from app.domain.migration import RunOverview
 from app.errors import (
     AdminDoorClosedError,
     EngineBusyError,
@@ -40,6 +49,14 @@ _ORDER_PROBLEMS = (
     EngineBusyError,
     EngineRefusalError,
 )
+_CHANGE_PROBLEMS = (
+    *BODY_PROBLEMS,
+    SourceNotAllowedError,
+    RunStateError,
+    RunBusyError,
+    EngineBusyError,
+    EngineRefusalError,
+)
 _RUN_PROBLEMS = (AdminDoorClosedError, OperatorRequiredError, UnknownRunError)
 _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -47,6 +64,9 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
         " (see `EndView`), which has the report; comments in quiet times.",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     }
+}
+_DRY_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {**_EVENTS[200], "description": f"With `dry_run`. {_EVENTS[200]['description']}"}
 }
 
 
@@ -122,9 +142,7 @@ async def verify_migration(body: FoldRequest, engine: Engine) -> Response:
 )
 async def start_migration(body: RunRequest, engine: Engine, response: Response) -> RunView:
     """Begin a run, or go on with the newest one of this job and source that did not end."""
-    run = await engine.start(order_of(body))
-    response.headers["Location"] = _path_of(run.run_id)
-    return RunView.model_validate(run)
+    return _begun(await engine.start(order_of(body)), response)
 
 
 @router.get("/runs/{run_id}", operation_id="read_migration_run", responses=problems(*_RUN_PROBLEMS))
@@ -161,13 +179,44 @@ async def stop_run(run_id: RunInPath, engine: Engine) -> RunView:
     "/runs/{run_id}/rollback",
     operation_id="roll_back_migration_run",
     status_code=202,
-    responses=problems(
-        *_RUN_PROBLEMS, RunStateError, RunBusyError, EngineBusyError, EngineRefusalError
-    ),
+    response_model=RunView,
+    responses=_DRY_EVENTS | problems(*_RUN_PROBLEMS, *_CHANGE_PROBLEMS),
 )
-async def roll_back_run(run_id: RunInPath, engine: Engine, response: Response) -> RunView:
-    """Make the store what it was before the run; what users have changed since is left."""
-    run = await engine.roll_back(run_id)
+async def roll_back_run(
+    run_id: RunInPath, engine: Engine, response: Response, body: RollbackRequest | None = None
+) -> RunView | Response:
+    """Make the store what it was before the run; what users have changed since is left.
+
+    With `dry_run` a stream says what would be done, and nothing is.
+    """
+    request = body or RollbackRequest()
+    order = rollback_of(run_id, request)
+    if request.dry_run:
+        return EventStream(server_events(await engine.try_roll_back(order)))
+    return _begun(await engine.roll_back(order), response)
+
+
+@router.post(
+    "/runs/{run_id}/finish",
+    operation_id="finish_migration_run",
+    status_code=202,
+    response_model=RunView,
+    responses=_DRY_EVENTS | problems(*_RUN_PROBLEMS, *_CHANGE_PROBLEMS),
+)
+async def finish_run(
+    run_id: RunInPath, body: FinishRequest, engine: Engine, response: Response
+) -> RunView | Response:
+    """Take from the source what a verified run has folded; a rollback gives it back.
+
+    With `dry_run` a stream says what would be done, and nothing is.
+    """
+    order = finish_of(run_id, body)
+    if body.dry_run:
+        return EventStream(server_events(await engine.try_finish(order)))
+    return _begun(await engine.finish(order), response)
+
+
+def _begun(run: RunOverview, response: Response) -> RunView:
     response.headers["Location"] = _path_of(run.run_id)
     return RunView.model_validate(run)
 

@@ -1,7 +1,7 @@
 """Wire models of the door for operators."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,38 @@ class RunRequest(FoldRequest):
 
     max_rate: Annotated[float | None, Field(ge=0.1, allow_inf_nan=False)] = None
     """Store no more messages in a second than this."""
+    take_over: bool = False
+    """Go on with a run though another machine may be at work on it."""
+
+
+class RollbackRequest(BaseModel):
+    """How a run is to be undone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dry_run: bool = False
+    """Only say what would be done, as a stream."""
+    source: str | None = None
+    """Of a finished run whose source is a collection that asks for a password."""
+    take_over: bool = False
+
+
+class FinishRequest(BaseModel):
+    """What is to become of the source of a run that is verified."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str
+    """As in the order of the run."""
+    manner: Literal["rename", "remove", "mark"] = "rename"
+    """It gets another name, loses what was folded, or is only marked."""
+    backup_folder: str | None = None
+    """An absolute path in what the settings allow; by default the folder of the source."""
+    no_backup: bool = False
+    """Keep no copy; with `remove` there is no way back then."""
+    dry_run: bool = False
+    """Only say what would be done, as a stream."""
+    take_over: bool = False
 
 
 class JobView(_View):

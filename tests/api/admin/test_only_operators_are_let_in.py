@@ -61,7 +61,7 @@ def kinds(found: list[Response]) -> set[tuple[int, str]]:
 
 
 def test_the_walk_meets_every_kind_of_route() -> None:
-    assert len(operations()) == 10
+    assert len(operations()) == 11
     assert ("POST", "/api/admin/migrations/runs/a-run/rollback") in operations()
 
 
