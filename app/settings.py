@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
@@ -137,6 +138,14 @@ def _checked_source(value: str) -> str:
     return value
 
 
+def _checked_account_key(value: SecretStr) -> SecretStr:
+    try:
+        b64decode(value.get_secret_value(), validate=True)
+    except ValueError:
+        raise ValueError("must be a key as its account shows it, in base64") from None
+    return value
+
+
 def _checked_secret(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value().encode()) < SECRET_MINIMUM_BYTES:
         raise ValueError(f"must have at least {SECRET_MINIMUM_BYTES} bytes")
@@ -189,6 +198,8 @@ class StoreSettings(BaseSettings):
     store: str = Field(default_factory=_default_store_here)
     segment_bytes: int = Field(default=256 * KIBIBYTE, ge=2 * KIBIBYTE, le=4 * MEBIBYTE)
     """How large a session may grow in one document of MongoDB."""
+    cosmos_key: Annotated[SecretStr, AfterValidator(_checked_account_key)] | None = None
+    """Of the account of Azure Cosmos DB that a source is in."""
 
     @classmethod
     def read(cls, **overrides: Any) -> Self:

@@ -89,7 +89,7 @@ class ExpectedDocuments:
         Raises:
             SourceError: it cannot be read.
         """
-        return opened(location, replace(options, fields={}, user=None, session=None))
+        return opened(location, replace(options, user=None, session=None))
 
     def rows(
         self, position: int, raw: bytes | None, *, is_bson: bool

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from app.domain.container_address import is_container
 from app.domain.source_options import SourceOptions
 from app.formats.collection_source import is_collection
 from app.formats.file_source import STANDARD_INPUT
 
 
 def _checked_source(location: str) -> str:
-    if is_collection(location):
+    if is_collection(location) or is_container(location):
         return location
     path = Path(location)
     if path != STANDARD_INPUT and not path.exists():
@@ -34,6 +35,8 @@ SourceArgument = Annotated[
         metavar="SOURCE",
         help="A file of documents: JSON lines, a JSON array, MongoDB Extended JSON or BSON, plain"
         " or gzipped; - is standard input. A MongoDB collection: mongodb://host/database.collection."
+        " A container of Azure Cosmos DB: cosmos://host/database/container, with a key of its"
+        " account in CHATFOLD_COSMOS_KEY."
         " For trees, the folder that holds chat_sessions, projects or both.",
         callback=_checked_source,
         show_default=False,
@@ -92,7 +95,8 @@ TimeZoneOption = Annotated[
 
 def folder_of(location: str) -> Path:
     """Where the backup of a source goes: beside a file, or into the present folder."""
-    return Path.cwd() if is_collection(location) else Path(location).absolute().parent
+    is_live = is_collection(location) or is_container(location)
+    return Path.cwd() if is_live else Path(location).absolute().parent
 
 
 def source_options(

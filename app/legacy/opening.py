@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.domain.container_address import is_container
 from app.domain.limits import StoreLimits
 from app.errors import ConfigurationError, LegacySourceUnavailableError
 from app.formats.collection_source import is_collection
@@ -27,6 +28,10 @@ def named_source(description: str, limits: StoreLimits) -> LegacySource:
     if source_format is None or not location:
         known = ", ".join(f"{name}=…" for name in FORMATS)
         raise ConfigurationError(f"CHATFOLD_LEGACY_SOURCES lists sources as {known}.")
+    if is_container(location):
+        raise ConfigurationError(
+            "CHATFOLD_LEGACY_SOURCES: containers of Azure Cosmos DB are folded, not served from."
+        )
     if not is_collection(location):
         return IndexedFile(source_format, Path(location), limits)
     if source_format.name != MessageDocuments.name:

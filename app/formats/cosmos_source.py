@@ -1,0 +1,149 @@
+"""CosmosSource: the documents of a live container of Azure Cosmos DB, as its server orders them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import SecretStr
+
+from app.domain.container_address import ContainerAddress
+from app.domain.source_options import SourceOptions
+from app.errors import ConfigurationError
+from app.formats.port import Notation, RawRecord
+from app.store.urls import shown_url
+
+_ADDED_BY_SERVER = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts"})
+"""Members that every document has; no user wrote them."""
+_IDS_IN_A_QUERY = 200  # a query may have 512 KiB
+_NUMBER_DIGITS = 19
+
+
+class CosmosSource:
+    """A container, named as in `cosmos://host/database/container?options`.
+
+    Nothing is grouped or sorted by the server, and nothing written to it. Where a user or a session
+    is wanted, it is asked for no more than their sessions. What the server adds to each document is
+    left out, but for what the operator names as a field.
+
+    Raises:
+        ConfigurationError: the URL names no container, there is no key, or the client is missing.
+        SourceError: the account cannot be reached, refuses, or lacks it; also from the iteration.
+    """
+
+    notation = Notation.JSON
+    size_bytes: int | None = None
+    bytes_read = 0
+    blank_lines = 0
+
+    def __init__(self, url: str, options: SourceOptions, *, key: SecretStr | None) -> None:
+        self.name = shown_url(url)
+        self._address = ContainerAddress.of(url)
+        if key is None:
+            raise ConfigurationError(
+                "CHATFOLD_COSMOS_KEY must have a key of the account; one that only reads will do."
+            )
+        self._key = key
+        self._options = options
+        self._session_name = options.fields.get("session_id", "session_id")
+        self._user_name = options.fields.get("user_id", "user_id")
+        self._left_out = _ADDED_BY_SERVER.difference(options.fields.values())
+        try:
+            # The client is an extra, which nothing else needs.
+            from app.formats.cosmos_container import CosmosContainer  # noqa: PLC0415 - see above
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                "The client of Azure Cosmos DB is not installed: pip install 'chatfold[cosmos]'."
+            ) from error
+        self._connected = CosmosContainer
+        self._container: CosmosContainer
+
+    def __enter__(self) -> Self:
+        """Connect, and see that the container is there."""
+        self._container = self._connected(self._address, self.name, self._key.get_secret_value())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Disconnect."""
+        self._container.close()
+
+    def __iter__(self) -> Iterator[RawRecord]:
+        """Every document that may be wanted."""
+        position = 0
+        for query, parameters in self._queries():
+            for document in self._container.found(query, parameters):
+                position += 1
+                yield RawRecord(position, self._written(document))
+
+    def place(self, position: int) -> str:
+        """See the port."""
+        return f"document {position}"
+
+    def fingerprint(self) -> str | None:
+        """Of how many documents there are, and the second in which the last of them was written."""
+        (count,) = self._container.found("SELECT VALUE COUNT(1) FROM c", {})
+        written_at = [*self._container.found("SELECT VALUE MAX(c._ts) FROM c", {})]
+        return f"{count}-{written_at}"
+
+    def _written(self, document: Mapping[str, Any]) -> bytes:
+        """A document as a file of JSON would have it."""
+        kept = {name: value for name, value in document.items() if name not in self._left_out}
+        try:
+            return json.dumps(kept, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half a pair of surrogates, which only an escape can write
+            return json.dumps(kept).encode()
+
+    def _queries(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """One after the other; what they find is in no two of them."""
+        options = self._options
+        if options.session is not None:
+            yield _wanted("*", self._session_name, forms_of(options.session))
+        elif options.user is not None:
+            session_ids = iter(self._session_ids(options.user, options.default_user))
+            while some := list(islice(session_ids, _IDS_IN_A_QUERY)):
+                yield _wanted("*", self._session_name, some)
+        else:
+            yield "SELECT * FROM c", {}
+
+    def _session_ids(self, user_id: str, default_user: str | None) -> list[str | int]:
+        """Of the sessions in which a user has something, as they are stored, in a fixed order.
+
+        They are read whole: whose a document without a user is, its whole session says.
+        """
+        users: list[str | int | None] = [*forms_of(user_id)]
+        is_default = user_id == default_user
+        if is_default:
+            users += [None, ""]
+        query, parameters = _wanted(f"VALUE {_member(self._session_name)}", self._user_name, users)
+        if is_default:
+            query += f" OR NOT IS_DEFINED({_member(self._user_name)})"
+        values = self._container.found(query, parameters)
+        ids = {value for value in values if type(value) in {str, int}}  # others can be no ids
+        return sorted(ids, key=json.dumps)
+
+
+def forms_of(text: str) -> list[str | int]:
+    """What may be stored where an id reads so: text, or a number."""
+    digits = text.removeprefix("-")
+    is_whole = digits.isdecimal() and len(digits) <= _NUMBER_DIGITS
+    return [text, int(text)] if is_whole and str(int(text)) == text else [text]
+
+
+def _wanted(
+    selected: str, name: str, values: Sequence[str | int | None]
+) -> tuple[str, Mapping[str, Any]]:
+    """The query for documents that have one of these values, and its parameters."""
+    parameters = {f"@p{number}": value for number, value in enumerate(values)}
+    condition = f"{_member(name)} IN ({', '.join(parameters)})"
+    return f"SELECT {selected} FROM c WHERE {condition}", parameters  # noqa: S608 - values are bound
+
+
+def _member(name: str) -> str:
+    """A member of a document by whatever name; a string of the query language is one of JSON."""
+    return f"c[{json.dumps(name)}]"
