@@ -10,6 +10,7 @@ from app.domain.identity import SessionKey
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.errors import SessionNotFoundError
+from app.service.left_copies import left_copies
 from app.service.read_cache import ReadCache
 from app.store.port import (
     NO_FILTER,
@@ -90,8 +91,8 @@ class UserService:
     async def erase(self, user_id: str) -> Receipt:
         """Remove everything of the user, and say what could not be reached."""
         erased_at = self._clock.now()
+        copies = await left_copies(self._store)
         erasure = await self._store.erase_user(user_id, erased_at)
         self._cache.forget_user(user_id)
-        return Receipt(
-            replace(erasure, not_reached=(*erasure.not_reached, _OTHER_PROCESSES)), erased_at
-        )
+        not_reached = (*erasure.not_reached, *copies, _OTHER_PROCESSES)
+        return Receipt(replace(erasure, not_reached=not_reached), erased_at)
