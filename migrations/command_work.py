@@ -42,13 +42,13 @@ JSONOption = Annotated[bool, typer.Option("--json", help="Print the report as JS
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")
 ]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 TakeOverOption = Annotated[
     bool,
     typer.Option(
         "--take-over", help="Go on with a run though another machine may be at work on it."
     ),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 ProgressOption = Annotated[
     ProgressKind,
     typer.Option("--progress", help="A bar where standard error is a terminal, JSON lines, none."),

@@ -1,4 +1,4 @@
-"""The commands of imports: run, verify and finish, for Chatfold's own export."""
+"""The commands of imports: plan, run, verify and finish, for Chatfold's own export."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,12 +14,14 @@ from migrations.command_work import (
     OutcomesOption,
     ProgressOption,
     StoreOption,
+    TakeOverOption,
     YesOption,
     observing,
     opened,
     reading,
     report,
     store_url,
+    thrown_away,
 )
 from migrations.finish_commands import (
     BackupOption,
@@ -30,6 +32,7 @@ from migrations.finish_commands import (
     finished,
 )
 from migrations.finish_record import FinishManner
+from migrations.import_plan import plan_import
 from migrations.importing import import_export
 from migrations.job import Job
 from migrations.jobs.import_export import IMPORT_EXPORT
@@ -42,6 +45,7 @@ from migrations.source_arguments import (
     UserOption,
     source_options,
 )
+from migrations.space import free_bytes_at
 from migrations.verify_export import verify_export
 
 
@@ -65,7 +69,7 @@ import_commands = typer.Typer(help=IMPORT_EXPORT.summary, no_args_is_help=True)
 
 
 @import_commands.command()
-def run(
+def plan(
     file: ExportArgument,
     store: StoreOption = None,
     *,
@@ -76,14 +80,51 @@ def run(
     progress: ProgressOption = ProgressKind.AUTO,
     outcomes: OutcomesOption = None,
 ) -> None:
-    """Store the sessions that are not there; leave alone those that are."""
+    """Say which sessions would be stored, are there already, or are others; write nothing."""
+    job = _told(limit, user, session)
+
+    async def work() -> Report:
+        with told_on_stderr(progress) as told, observing(outcomes) as observer:
+            async with reading(store_url(store)) as target, thrown_away() as scratch:
+                return await plan_import(
+                    job.open(file),
+                    target,
+                    scratch,
+                    options=job.options,
+                    free_bytes=free_bytes_at(store_url(store)),
+                    progress=told,
+                    observer=observer,
+                )
+
+    report(work, as_json=as_json)
+
+
+@import_commands.command()
+def run(
+    file: ExportArgument,
+    store: StoreOption = None,
+    *,
+    limit: LimitOption = None,
+    user: UserOption = None,
+    session: SessionOption = None,
+    takes_over: TakeOverOption = False,
+    as_json: JSONOption = False,
+    progress: ProgressOption = ProgressKind.AUTO,
+    outcomes: OutcomesOption = None,
+) -> None:
+    """Store the sessions that are not there, or go on with an import that did not end."""
     job = _told(limit, user, session)
 
     async def work() -> Report:
         with told_on_stderr(progress) as told, observing(outcomes) as observer:
             async with opened(store_url(store)) as target:
                 return await import_export(
-                    job.open(file), target, options=job.options, progress=told, observer=observer
+                    job.open(file),
+                    target,
+                    options=job.options,
+                    progress=told,
+                    observer=observer,
+                    takes_over=takes_over,
                 )
 
     report(work, as_json=as_json)

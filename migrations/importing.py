@@ -1,41 +1,35 @@
 """Importing: sessions of our own export go into a store as they were, noted in a ledger."""
 
-import secrets
+import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
-from itertools import islice
+from dataclasses import dataclass, field
+from itertools import count, islice
 from time import monotonic
 
 from app.clock import Clock, SystemClock
-from app.domain.folding import Reason, Refusal
+from app.domain.folding import Reason
 from app.domain.identity import SessionKey
-from app.domain.image import SessionImage
 from app.domain.source_options import AS_IT_IS, SourceOptions
-from app.domain.source_session import SourceFields, SourceSession, source_session
-from app.errors import DocumentTooLargeError, SessionExistsError, SessionNotFoundError
-from app.formats.chatfold_export import exported_image
-from app.formats.faults import FaultError
-from app.formats.port import RawRecord, Source
+from app.errors import SessionExistsError
+from app.formats.port import Source
 from app.progress import Progress, SilentProgress
-from app.store.port import HEADER_ONLY, SessionStore
+from app.store.port import SessionStore
+from migrations.going_on import ledger_of
+from migrations.import_batches import ImportBatch, import_batches
+from migrations.import_targets import CREATED, UNCHANGED, Verdict, refused, verdict_on
 from migrations.jobs.import_export import IMPORT_EXPORT
 from migrations.ledger import (
     BatchEntry,
     BatchRecord,
     BatchState,
-    Counts,
+    Place,
     RunLedger,
     RunState,
     SessionRecord,
-    new_run,
 )
 from migrations.outcomes import Observer, Outcome, Tally, ignore
-from migrations.report import RunReport, SessionState, record_counts, session_counts
-from migrations.spool import SpooledFault
+from migrations.report import RunReport, record_counts, session_counts
 
-_BATCH_BYTES = 4 * 1024 * 1024
-_BATCH_SESSIONS = 200
 _PART_RECORDS = 1  # a record is a session
 
 
@@ -47,37 +41,37 @@ async def import_export(
     clock: Clock | None = None,
     progress: Progress | None = None,
     observer: Observer = ignore,
+    takes_over: bool = False,
 ) -> RunReport:
     """Put every session of an export into a store, as it was; its records are whole sessions.
 
     A session that is there already, as exported or later, stays as it is; so does one of another
-    life, or one that its user deleted: those are told. An interrupted import is begun again.
+    life, or one that its user deleted: those are told. An import that did not end goes on.
 
     Raises:
         SourceError: the source cannot be read on; what was stored before is whole.
         StoreError: the store failed; what is stored is whole.
+        RunBusyError: another process is at work on the run.
     """
     began_at_seconds = monotonic()
     clock, progress = clock or SystemClock(), progress or SilentProgress()
+    job = IMPORT_EXPORT.told(options)
     with source:
-        tally = Tally(observer, source.place)
-        ledger = await new_run(
-            store,
-            clock,
-            secrets.token_hex(3),
-            job=IMPORT_EXPORT.name,
-            format=IMPORT_EXPORT.format.name,
-            source=source.name,
-            options=asdict(options),
-            part_records=_PART_RECORDS,
-            fingerprint=source.fingerprint(),
+        ledger = await ledger_of(
+            job, source, store, clock, part_records=_PART_RECORDS, takes_over=takes_over
         )
-        importing = _Importing(store, ledger, tally, options)
+        began_at_seconds -= ledger.record.seconds
+        tally = Tally(observer, source.place)
+        importing = _Importing(store, ledger, tally, await _resumed(ledger, tally))
         progress.begin("importing", source.size_bytes)
-        records = islice(source, options.limit)
-        for number, batch in enumerate(_batches(records), start=1):
-            await importing.store_batch(number, batch)
-            progress.advance(source.bytes_read, tally.read)
+        records = islice(source, importing.records_done, options.limit)
+        try:
+            for batch in import_batches(records, options, source.place):
+                await importing.store_batch(batch)
+                progress.advance(source.bytes_read, tally.read)
+        except asyncio.CancelledError:
+            await ledger.change(holder=None, seconds=monotonic() - began_at_seconds)
+            raise
         blank_lines = source.blank_lines
     tally.check_balance()
     seconds = monotonic() - began_at_seconds
@@ -92,7 +86,7 @@ async def import_export(
     )
     return RunReport(
         run_id=ledger.run_id,
-        job=IMPORT_EXPORT.name,
+        job=job.name,
         source=source.name,
         seconds=seconds,
         estimated_seconds=None,
@@ -104,135 +98,112 @@ async def import_export(
     )
 
 
-def _batches(records: Iterable[RawRecord]) -> Iterator[list[RawRecord]]:
-    batch: list[RawRecord] = []
-    size_bytes = 0
-    for record in records:
-        batch.append(record)
-        size_bytes += len(record.raw or b"")
-        if size_bytes >= _BATCH_BYTES or len(batch) >= _BATCH_SESSIONS:
-            yield batch
-            batch, size_bytes = [], 0
-    if batch:
-        yield batch
+@dataclass(slots=True)
+class _Resumed:
+    """Where an import goes on: after the batches that its ledger calls done."""
+
+    number: int = 1
+    """Of the next batch."""
+    place: Place = field(default_factory=Place)
+    sessions: Counter[str] = field(default_factory=Counter[str])
+    messages_added: int = 0
+    begun: dict[int, BatchEntry] = field(default_factory=dict[int, BatchEntry])
+
+
+async def _resumed(ledger: RunLedger, tally: Tally) -> _Resumed:
+    """Where the import goes on; what its batches say is counted again."""
+    resumed = _Resumed()
+    async for entry in ledger.batches():
+        if entry.record.state is BatchState.BEGUN:
+            resumed.begun[entry.number] = entry
+            continue
+        counts = entry.record.counts
+        outcomes = [Outcome.of_members(members) for members in entry.record.faults]
+        for key, session in entry.sessions.items():
+            outcomes += [Outcome.of_members(members, key) for members in session.outcomes]
+        tally.take_in(counts, outcomes)
+        tally.read += counts.folded + sum(counts.reasons.values())
+        resumed.number = entry.number + 1
+        resumed.place = entry.record.place
+        resumed.sessions.update(counts.sessions)
+        resumed.messages_added += counts.messages_added
+    tally.outside = resumed.place.faults + resumed.place.sessions - tally.read
+    return resumed
 
 
 class _Importing:
     """Stores one batch after the other."""
 
     def __init__(
-        self, store: SessionStore, ledger: RunLedger, tally: Tally, options: SourceOptions
+        self, store: SessionStore, ledger: RunLedger, tally: Tally, resumed: _Resumed
     ) -> None:
-        self.sessions: Counter[SessionState] = Counter()
-        self.messages_added = 0
+        self.sessions = resumed.sessions
+        self.messages_added = resumed.messages_added
         self._store = store
         self._ledger = ledger
         self._tally = tally
-        self._options = options
+        self._place = resumed.place
+        self._numbers = count(resumed.number)
+        self._begun = resumed.begun
 
-    async def store_batch(self, number: int, records: list[RawRecord]) -> None:
-        """Note what is about to be stored, store it, and note what has become of it."""
-        outcomes: list[Outcome] = []
-        tally = Tally(outcomes.append, self._tally.place)
-        images: dict[SessionKey, tuple[SourceSession, SessionImage]] = {}
-        for record in records:
-            self._sort_out(record, images, tally)
-        entry = BatchEntry(number, BatchRecord(state=BatchState.BEGUN), {})
-        for key, (_, image) in images.items():
-            entry.sessions[key] = SessionRecord(
-                session_id=key.session_id,
-                generation=image.header.generation,
-                message_count=image.header.next_seq,
-                changes=image.header.changes,
-            )
+    @property
+    def records_done(self) -> int:
+        """How many records of the source have been dealt with, those not asked for included."""
+        return self._place.faults + self._place.sessions
+
+    async def store_batch(self, batch: ImportBatch) -> None:
+        """Note what is about to be stored, store it, and note what has become of it.
+
+        What was there before is noted as such: a rollback of a batch that was only begun must not
+        take it for ours, and whoever goes on must know which sessions the killed one has stored.
+        """
+        number = next(self._numbers)
+        begun = self._begun.get(number)
+        begun_keys = {key for key, one in begun.sessions.items() if one.generation} if begun else ()
+        revision = 0 if begun is None else begun.revision
+        entry = BatchEntry(number, BatchRecord(state=BatchState.BEGUN), {}, revision)
+        verdicts = {key: await verdict_on(self._store, one) for key, one in batch.images.items()}
+        to_store = [key for key, verdict in verdicts.items() if verdict == CREATED]
+        for key in begun_keys:
+            if verdicts.get(key) == UNCHANGED:
+                verdicts[key] = CREATED
+        for key, verdict in verdicts.items():
+            entry.sessions[key] = _noted(batch, key, verdict)
         await self._ledger.write(entry)
-        states: Counter[SessionState] = Counter()
-        added_before = self.messages_added
-        for key, (told, image) in images.items():
-            refusal, state = await self._put(key, image)
-            states[state] += 1
-            members: dict[str, object] = {"state": state}
-            if refusal is None:
-                tally.count_folded(key, [told])
-                members["folded"] = [told.position]
-            else:
-                tally.refuse(key, Refusal(told, refusal, None))
-                members["generation"] = ""
-            entry.sessions[key] = entry.sessions[key].model_copy(update=members)
-        self._note(entry, outcomes)
-        counts = Counts(
-            folded=tally.folded,
-            messages_added=self.messages_added - added_before,
-            reasons={str(reason): count for reason, count in tally.reasons.items()},
-            sessions={str(state): count for state, count in states.items()},
-        )
-        faults = [one.without_ids().members() for one in outcomes if one.user_id is None]
-        entry.record = BatchRecord(state=BatchState.DONE, counts=counts, faults=faults)
-        await self._ledger.write(entry)
-        self.sessions.update(states)
-        self._tally.read += tally.read
-        self._tally.outside += tally.outside
-        self._tally.take_in(counts, outcomes)
-
-    def _sort_out(
-        self,
-        record: RawRecord,
-        images: dict[SessionKey, tuple[SourceSession, SessionImage]],
-        tally: Tally,
-    ) -> None:
-        position, raw, damage = record
-        tally.read += 1
-        if raw is None:
-            reason = Reason.MALFORMED_JSON if damage else Reason.SESSION_TOO_LARGE
-            tally.refuse_unplaced(SpooledFault(position, reason, damage or None))
-            return
-        try:
-            image = exported_image(raw)
-        except FaultError as fault:
-            tally.refuse_unplaced(SpooledFault(position, fault.reason, fault.detail))
-            return
-        key = image.header.key
-        wanted = self._options
-        if wanted.user not in {None, key.user_id} or wanted.session not in {None, key.session_id}:
-            tally.read -= 1
-            tally.outside += 1
-            return
-        told = source_session(position, SourceFields(), 0, len(raw))
-        if key in images:
-            first, other = images[key]
-            is_same = other == image
-            reason = Reason.EXACT_DUPLICATE if is_same else Reason.CONFLICTING_ID
-            tally.refuse(key, Refusal(told, reason, first.position))
-        else:
-            images[key] = told, image
-
-    async def _put(
-        self, key: SessionKey, image: SessionImage
-    ) -> tuple[Reason | None, SessionState]:
-        """Store a session where there is room for it; why not, where there is none."""
-        try:
-            there = (await self._store.read(key, HEADER_ONLY)).version
-        except SessionNotFoundError:
-            pass
-        else:
-            version = image.header.version
-            if there.generation == version.generation and there.revision >= version.revision:
-                return None, SessionState.UNCHANGED
-            return Reason.TARGET_NOT_OURS, SessionState.REFUSED
-        if await self._store.find_deleted([key]):
-            return Reason.DELETED_BY_USER, SessionState.REFUSED
-        try:
-            await self._store.put_image(image)
-        except SessionExistsError:  # made at this moment
-            return Reason.TARGET_NOT_OURS, SessionState.REFUSED
-        except DocumentTooLargeError:
-            return Reason.SESSION_TOO_LARGE, SessionState.REFUSED
-        self.messages_added += image.header.next_seq
-        return None, SessionState.CREATED
-
-    def _note(self, entry: BatchEntry, outcomes: list[Outcome]) -> None:
-        """Note in the sessions' records what is not plain."""
-        for outcome in outcomes:
+        for key in to_store:
+            verdicts[key] = await self._put(batch, key)
+        for key, verdict in verdicts.items():
+            batch.settle(key, verdict)
+            members = {"state": verdict[1], "folded": [] if verdict[0] else [batch.position(key)]}
+            entry.sessions[key] = _noted(batch, key, verdict).model_copy(update=members)
+        for outcome in batch.outcomes:  # what is not plain
             if outcome.user_id is not None and outcome.session_id is not None:
                 key = SessionKey(outcome.user_id, outcome.session_id)
                 entry.sessions[key].outcomes.append(outcome.members())
+        self._place = batch.place_after(self._place)
+        faults = [one.without_ids().members() for one in batch.faults]
+        entry.record = BatchRecord(
+            state=BatchState.DONE, place=self._place, counts=batch.counts, faults=faults
+        )
+        await self._ledger.write(entry)
+        self.sessions.update(batch.counts.sessions)
+        self.messages_added += batch.messages_added
+        batch.add_to(self._tally)
+
+    async def _put(self, batch: ImportBatch, key: SessionKey) -> Verdict:
+        try:
+            await self._store.put_image(batch.images[key])
+        except SessionExistsError:  # made at this moment
+            return refused(Reason.TARGET_NOT_OURS)
+        return CREATED
+
+
+def _noted(batch: ImportBatch, key: SessionKey, verdict: Verdict) -> SessionRecord:
+    """What the ledger says of a session: all that a rollback must know of one that is stored."""
+    header = batch.images[key].header
+    return SessionRecord(
+        session_id=key.session_id,
+        generation=header.generation if verdict == CREATED else "",
+        message_count=header.next_seq,
+        changes=header.changes,
+    )

@@ -4,9 +4,9 @@ from app.clock import Clock
 from app.errors import UnknownRunError
 from app.formats.file_source import STANDARD_INPUT
 from app.store.port import SessionStore
+from migrations.going_on import options_of
 from migrations.job import Job
 from migrations.ledger import RunLedger, RunState, list_runs
-from migrations.runner import options_of
 
 
 def fingerprint_of(job: Job, location: str) -> str | None:

@@ -1,25 +1,23 @@
 """Runner: source → fold → store, in bounded memory, noted in a ledger from which it can go on."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from time import monotonic
-from typing import Any
 
 from app.clock import Clock, SystemClock
 from app.domain.identity import SessionKey
-from app.errors import RunStateError
 from app.formats.port import Source
 from app.progress import Progress, SilentProgress
 from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
 from migrations.estimate import RunEstimate
 from migrations.folds import folded_sessions, read_source
+from migrations.going_on import ledger_of
 from migrations.job import Job
-from migrations.ledger import BatchState, RunLedger, RunState, list_runs, new_run
+from migrations.ledger import BatchState, RunLedger, RunState
 from migrations.outcomes import Observer, Outcome, Tally, ignore
 from migrations.report import RunReport, record_counts, session_counts
 from migrations.spool import Spool, Totals, spool_path
@@ -71,7 +69,14 @@ async def run(
     manner = manner or Manner()
     tally = Tally(observer)
     with source:
-        ledger = await _ledger_of(job, source, store, clock, manner)
+        ledger = await ledger_of(
+            job,
+            source,
+            store,
+            clock,
+            part_records=manner.part_records,
+            takes_over=manner.takes_over,
+        )
         watch.add(ledger.record.seconds)
         tally.place = source.place
         resumed = await _resumed(ledger, tally)
@@ -165,43 +170,6 @@ async def _store_all(
                 look()
             is_later = is_later or not part.is_empty
     await storing.finish()
-
-
-async def _ledger_of(
-    job: Job,
-    source: Source,
-    store: SessionStore,
-    clock: Clock,
-    manner: Manner,
-) -> RunLedger:
-    """The ledger of the newest run that is the same and did not end, or a new one."""
-    options = options_of(job)
-    fingerprint = source.fingerprint()
-    for ledger in reversed(await list_runs(store)):
-        record = ledger.record
-        if (record.job, record.source, record.options) != (job.name, source.name, options):
-            continue
-        if record.state is RunState.ROLLING_BACK:
-            raise RunStateError(f"Run {ledger.run_id} is being rolled back; let that end first.")
-        if record.state is RunState.RUNNING and record.fingerprint == fingerprint is not None:
-            await ledger.take(takes_over=manner.takes_over)
-            return ledger
-    return await new_run(
-        store,
-        clock,
-        secrets.token_hex(3),
-        job=job.name,
-        format=job.format.name,
-        source=source.name,
-        options=options,
-        part_records=manner.part_records,
-        fingerprint=fingerprint,
-    )
-
-
-def options_of(job: Job) -> dict[str, Any]:
-    """What the operator says of the source, as the ledger keeps it."""
-    return asdict(job.options)
 
 
 async def _resumed(ledger: RunLedger, tally: Tally) -> Resumed:

@@ -111,13 +111,17 @@ def test_an_export_is_imported_and_verified(tmp_path: Path, url: str) -> None:
 
     asyncio.run(export())
 
+    planned = called("import-export", "plan", source, "--store", url)
+    is_stored = (tmp_path / "chatfold.db").exists()
     imported = called("import-export", "run", source, "--store", url)
     again = called("import-export", "run", source, "--store", url, "--json")
     verified = called("import-export", "verify", source, "--store", url)
     listed = called("status", "--store", url)
     finished = called("import-export", "finish", source, "--store", url, "--yes")
 
-    assert [one[0] for one in (imported, again, verified, finished)] == [0, 0, 0, 0]
+    assert [one[0] for one in (planned, imported, again, verified, finished)] == [0] * 5
+    assert "sessions: 1 created, 0 completed, 0 unchanged, 0 refused" in planned[1]
+    assert not is_stored
     assert not source.exists()
     assert json.loads(again[1])["sessions"]["unchanged"] == 1
     assert "sessions expected: 1; equal: 1" in verified[1]
