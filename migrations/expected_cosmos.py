@@ -16,6 +16,7 @@ from app.store.urls import shown_url
 
 _SERVERS_OWN = ("_rid", "_self", "_etag", "_attachments", "_ts")
 _IDS_IN_A_QUERY = 200
+_PAGE_DOCUMENTS = 500
 
 
 @contextmanager
@@ -55,9 +56,10 @@ def _documents(container: ContainerProxy, options: SourceOptions) -> Iterator[di
     session, user = (
         f"r[{json.dumps(options.fields.get(name, name))}]" for name in ("session_id", "user_id")
     )
+    page_documents = min(options.limit or _PAGE_DOCUMENTS, _PAGE_DOCUMENTS)
     of_sessions = f"SELECT * FROM r WHERE ARRAY_CONTAINS(@values, {session})"  # noqa: S608 - a name
     if options.session is not None:
-        yield from _asked(container, of_sessions, _spellings(options.session))
+        yield from _asked(container, of_sessions, _spellings(options.session), page_documents)
     elif options.user is not None:
         users = _spellings(options.user)
         of_user = f"SELECT VALUE {session} FROM r WHERE ARRAY_CONTAINS(@values, {user})"  # noqa: S608 - names
@@ -67,14 +69,21 @@ def _documents(container: ContainerProxy, options: SourceOptions) -> Iterator[di
         written = {json.dumps(one) for one in _asked(container, of_user, users) if _is_id(one)}
         ids = [json.loads(one) for one in sorted(written)]
         for some in range(0, len(ids), _IDS_IN_A_QUERY):
-            yield from _asked(container, of_sessions, ids[some : some + _IDS_IN_A_QUERY])
+            yield from _asked(
+                container, of_sessions, ids[some : some + _IDS_IN_A_QUERY], page_documents
+            )
     else:
-        yield from container.read_all_items(max_item_count=500)
+        yield from container.read_all_items(max_item_count=page_documents)
 
 
-def _asked(container: ContainerProxy, query: str, values: list[Any]) -> Iterator[Any]:
+def _asked(
+    container: ContainerProxy, query: str, values: list[Any], page_documents: int = _PAGE_DOCUMENTS
+) -> Iterator[Any]:
     yield from container.query_items(
-        query, [{"name": "@values", "value": values}], enable_cross_partition_query=True
+        query,
+        [{"name": "@values", "value": values}],
+        enable_cross_partition_query=True,
+        max_item_count=page_documents,
     )
 
 

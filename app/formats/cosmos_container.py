@@ -16,6 +16,7 @@ _PAGE_DOCUMENTS = 1000
 # Each page may be asked for so often, in either of two places of the client that try again.
 _THROTTLED_TRIES = 20
 _THROTTLED_SECONDS = 120
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"  # of OpenSSL
 
 
 class CosmosContainer:
@@ -56,8 +57,10 @@ class CosmosContainer:
         """Disconnect."""
         self._client.close()
 
-    def found(self, query: str, parameters: Mapping[str, Any]) -> Iterator[Any]:
-        """What a query finds, page by page.
+    def found(
+        self, query: str, parameters: Mapping[str, Any], *, limit: int | None = None
+    ) -> Iterator[Any]:
+        """What a query finds, page by page, none of which is longer than the limit.
 
         Without an order of its own it is that of the server: the ranges of the partition key one
         after the other, in each of them as it was written.
@@ -67,7 +70,7 @@ class CosmosContainer:
                 query,
                 [{"name": name, "value": value} for name, value in parameters.items()],
                 enable_cross_partition_query=True,
-                max_item_count=_PAGE_DOCUMENTS,
+                max_item_count=min(limit or _PAGE_DOCUMENTS, _PAGE_DOCUMENTS),
             )
 
     @contextmanager
@@ -75,6 +78,11 @@ class CosmosContainer:
         try:
             yield
         except ServiceRequestError as error:
+            if _UNTRUSTED in str(error):
+                raise SourceError(
+                    f"The certificate of the server of {self._name} cannot be trusted;"
+                    " for that of an emulator say ?tlsAllowInvalidCertificates=true."
+                ) from error
             raise SourceError(f"No server of {self._name} can be reached.") from error
         except CosmosHttpResponseError as error:
             raise SourceError(self._refusal(error.status_code or 0, absence)) from error

@@ -24,8 +24,9 @@ class CosmosSource:
     """A container, named as in `cosmos://host/database/container?options`.
 
     Nothing is grouped or sorted by the server, and nothing written to it. Where a user or a session
-    is wanted, it is asked for no more than their sessions. What the server adds to each document is
-    left out, but for what the operator names as a field.
+    is wanted, it is asked for no more than their sessions, and at a time for no more than the
+    limit, to which whoever reads keeps. What the server adds to each document is left out, but for
+    what the operator names as a field.
 
     Raises:
         ConfigurationError: the URL names no container, there is no key, or the client is missing.
@@ -54,7 +55,7 @@ class CosmosSource:
             from app.formats.cosmos_container import CosmosContainer  # noqa: PLC0415 - see above
         except ModuleNotFoundError as error:
             raise ConfigurationError(
-                "The client of Azure Cosmos DB is not installed: pip install 'chatfold[cosmos]'."
+                "The client of Azure Cosmos DB is not installed: pip install azure-cosmos."
             ) from error
         self._connected = CosmosContainer
         self._container: CosmosContainer
@@ -77,7 +78,8 @@ class CosmosSource:
         """Every document that may be wanted."""
         position = 0
         for query, parameters in self._queries():
-            for document in self._container.found(query, parameters):
+            found = self._container.found(query, parameters, limit=self._options.limit)
+            for document in found:
                 position += 1
                 yield RawRecord(position, self._written(document))
 

@@ -54,7 +54,7 @@ def _source(location: str, options: SourceOptions) -> Source:
     if is_collection(location):
         return _SessionCollection(location, AS_IT_IS)
     if is_container(location):
-        whole = replace(AS_IT_IS, fields=options.fields)
+        whole = replace(options, user=None, session=None)
         return _SessionContainer(location, whole, key=StoreSettings.read().cosmos_key)
     return _SessionFile(Path(location))
 

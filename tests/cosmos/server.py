@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ class CosmosServer(ThreadingHTTPServer):
         """So many requests for documents are answered by 429 next."""
         self.forbidden: HTTPStatus | None = None
         """What every request for documents is answered by."""
+        self.documents_sent = 0
         self.requests: list[str] = []
         """`GET /dbs/chat` and the like, in their order."""
         self.queries: list[tuple[str, dict[str, Any]]] = []
@@ -230,15 +232,18 @@ class _Answering(BaseHTTPRequestHandler):
         if following[0] < len(ranges):
             token = base64.b64encode(json.dumps(following).encode()).decode()
             headers["x-ms-continuation"] = token
+        self.server.documents_sent += len(page)
         headers["x-ms-item-count"] = str(len(page))
         headers["x-ms-request-charge"] = "2.5"
         return {"_rid": "b==", "Documents": page, "_count": len(page)}
 
 
 @contextmanager
-def running() -> Generator[CosmosServer]:
-    """An account until the end of the block."""
+def running(context: ssl.SSLContext | None = None) -> Generator[CosmosServer]:
+    """An account until the end of the block, encrypted where there is a context for it."""
     with CosmosServer() as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -84,19 +84,30 @@ async def test_some_sessions_are_those_that_a_file_would_make(
     assert proof.sessions_equal == len(await file.list_keys())
 
 
-@pytest.mark.parametrize("user", [None, "ada"])
-async def test_a_limit_ends_the_reading(account: CosmosServer, user: str | None) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        SourceOptions(limit=3),
+        SourceOptions(limit=3, user="ada"),
+        SourceOptions(limit=2, session="7"),
+    ],
+    ids=str,
+)
+async def test_no_more_is_sent_than_the_limit(
+    account: CosmosServer, options: SourceOptions
+) -> None:
     account.container.put(MIXED_DOCUMENTS)
-    account.page_documents = 2
-    job = GROUP_MESSAGES.told(SourceOptions(limit=3, user=user))
+    job = GROUP_MESSAGES.told(options)
     store = MemoryStore()
 
     report = await fold(account.url, store, job=job)
 
-    assert report.records.read + report.records.outside == 3
-    assert sum(text.startswith("SELECT *") for text, _ in account.queries) == 2
+    assert report.records.read + report.records.outside == options.limit
+    ids = 0 if options.user is None else 2  # "ada" has something in two sessions
+    fingerprint = 2 * 2  # a number from each range, of both of its questions
+    assert account.documents_sent == options.limit + ids + fingerprint
     proof = await verified(account.url, store, job)
-    assert (proof.differences, proof.records_read) == ({}, 3)
+    assert (proof.differences, proof.records_read) == ({}, options.limit)
 
 
 async def test_what_is_wanted_is_bound_and_never_part_of_a_query(account: CosmosServer) -> None:

@@ -136,7 +136,7 @@ def test_no_client(account: CosmosServer, store: Path, monkeypatch: pytest.Monke
     status, said = complaint(store, account.url)
 
     assert status == 2
-    assert "is not installed: pip install 'chatfold[cosmos]'" in said
+    assert "is not installed: pip install azure-cosmos" in said
 
 
 @pytest.mark.parametrize(
