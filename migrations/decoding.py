@@ -1,18 +1,20 @@
-"""Decoding: chunks of raw records become batches of records, in this process and in one beside it.
+"""Decoding: chunks of raw records become batches of records, in this process and others beside it.
 
-Decoding is most of a fold's work and holds Python's lock, so that only a second process makes use
-of a second core. Chunks come back in the order of the source, whoever decoded them.
+Decoding is most of a fold's work and holds Python's lock, so that only another process makes use
+of another core. Chunks come back in the order of the source, whoever decoded them.
 """
 
 import marshal
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from typing import NamedTuple
+from multiprocessing.connection import Connection, wait
+from typing import NamedTuple, cast
 
 from app.domain.folding import Reason, SourceMessage
 from app.domain.source_options import AS_IT_IS, SourceOptions
@@ -23,11 +25,11 @@ from migrations.batches import Batch, ToldSession
 from migrations.collecting import seldom_collected
 
 ALONE_BYTES = 4 * 1024 * 1024
-"""So much is decoded before a second process is started, which a small source is not worth."""
+"""So much is decoded before other processes are started, which a small source is not worth."""
 
 _OWN_BYTES = 128 * 1024
 _GIVEN_BYTES = 2 * 1024 * 1024
-_AFTER_LIMIT = 64  # how many chunks may wait for those that the helper has not decoded
+_LINE_LIMIT = 64  # how many chunks may wait for one that another process has not decoded yet
 
 
 class Fault(NamedTuple):
@@ -119,52 +121,104 @@ class Decoder(NamedTuple):
         return outside
 
 
+@dataclass(slots=True)
+class _Place:
+    """A place in the line of chunks, whose order is that of the source."""
+
+    raw_records: list[RawRecord]
+    decoded: Decoded | None = None
+    """None as long as it is not."""
+
+
 def decoded_chunks(
-    decoder: Decoder, source: Iterable[RawRecord], *, alone_bytes: int = ALONE_BYTES
+    decoder: Decoder,
+    source: Iterable[RawRecord],
+    *,
+    workers: int = 2,
+    alone_bytes: int = ALONE_BYTES,
 ) -> Generator[Chunk]:
     """The whole source, in its order; close the iterator when it is not read to its end.
 
+    So many processes decode, this one included. It also reads, and has what is decoded by whoever
+    iterates, so that at some number of them the others wait for it.
+
     Raises:
         SourceError: the source cannot be read on.
-        MigrationError: the second process has ended by itself.
+        MigrationError: another process has ended by itself.
     """
-    raw_records = iter(source)
-    helper: _Helper | None = None
-    given: list[RawRecord] = []  # what the helper decodes now
-    before: list[Chunk] = []  # decoded already, and in the source between that and `following`
-    following: list[
-        RawRecord
-    ] = []  # what the helper gets next: taken ahead, so that it need not wait
-    after: list[Chunk] = []  # decoded already, and in the source after `following`
+    line = _Line(decoder, iter(source))
     try:
-        while True:
-            if helper is not None and helper.has_answered(waits=len(after) >= _AFTER_LIMIT):
-                answered = Chunk(given, helper.answer())
-                given = following or _taken(raw_records, _GIVEN_BYTES)
-                if given:
-                    helper.give(given)
-                yield answered
-                yield from before
-                before, after = after, []
-                following = _taken(raw_records, _GIVEN_BYTES)
-            elif own := _taken(raw_records, _OWN_BYTES):
-                chunk = Chunk(own, decoder.decoded(own))
-                if given:
-                    after.append(chunk)
-                else:
-                    yield chunk
-                alone_bytes -= _OWN_BYTES
-                if helper is None and alone_bytes <= 0:
-                    helper = _Helper(decoder)
-            else:
-                break
-        if helper is not None and given:
-            last = Chunk(following, decoder.decoded(following))
-            yield Chunk(given, helper.answer())
-            yield from (*before, last, *after)
+        while line.is_full or line.decode_some():
+            yield from line.decoded()  # of a full line the first is not, and its helper is busy
+            alone_bytes -= _OWN_BYTES
+            if not line.helpers and alone_bytes <= 0:
+                line.helpers += [_Helper(decoder) for _ in range(workers - 1)]
+            line.hand_on(waits=line.is_full)
+        line.decode_ahead()
+        yield from line.decoded()
+        while line.places:
+            line.hand_on(waits=True)
+            yield from line.decoded()
     finally:
-        if helper is not None:
+        for helper in line.helpers:
             helper.close()
+
+
+class _Line:
+    """The chunks that are on their way, in the order of the source."""
+
+    def __init__(self, decoder: Decoder, raw_records: Iterator[RawRecord]) -> None:
+        self.places: deque[_Place] = deque()
+        self.helpers: list[_Helper] = []
+        self._decoder = decoder
+        self._raw_records = raw_records
+        self._ahead: _Place | None = None  # for the next free helper, so that it need not wait
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more should be decoded before the first is."""
+        return len(self.places) >= _LINE_LIMIT
+
+    def decode_some(self) -> bool:
+        """Decode a chunk in this process; False at the end of the source."""
+        place = self._taken(_OWN_BYTES)
+        if place is not None:
+            place.decoded = self._decoder.decoded(place.raw_records)
+        return place is not None
+
+    def decode_ahead(self) -> None:
+        """Decode in this process what no other has been given yet."""
+        if self._ahead is not None:
+            self._ahead.decoded = self._decoder.decoded(self._ahead.raw_records)
+            self._ahead = None
+
+    def hand_on(self, *, waits: bool) -> None:
+        """Take what others have decoded, and give them more; with `waits` one has, in the end."""
+        busy = [helper for helper in self.helpers if helper.is_busy]
+        ready = wait([helper.connection for helper in busy], None if waits else 0)
+        for helper in busy:
+            if helper.connection in ready:
+                helper.finish()
+        for helper in self.helpers:
+            if helper.is_busy:
+                continue
+            if place := self._ahead or self._taken(_GIVEN_BYTES):
+                helper.give(place)
+            self._ahead = self._taken(_GIVEN_BYTES)
+
+    def decoded(self) -> Iterator[Chunk]:
+        """The first ones, as far as they are decoded; they leave the line."""
+        while self.places and self.places[0].decoded is not None:
+            first = self.places.popleft()
+            yield Chunk(first.raw_records, cast("Decoded", first.decoded))
+
+    def _taken(self, limit_bytes: int) -> _Place | None:
+        """A place at the end of the line; None if that is full, or at the end of the source."""
+        taken = [] if self.is_full else _taken(self._raw_records, limit_bytes)
+        if not taken:
+            return None
+        self.places.append(_Place(taken))
+        return self.places[-1]
 
 
 def _taken(raw_records: Iterator[RawRecord], limit_bytes: int) -> list[RawRecord]:
@@ -178,13 +232,16 @@ def _taken(raw_records: Iterator[RawRecord], limit_bytes: int) -> list[RawRecord
 
 
 class _Helper:
-    """The second process, which decodes one chunk at a time and answers in between.
+    """Another process, which decodes one chunk at a time and answers in between.
 
     It ends when its connection does, which even a kill of this process closes.
     """
 
     def __init__(self, decoder: Decoder) -> None:
-        self._connection, theirs = Pipe()
+        self.is_busy = True
+        """Whether it owes an answer; the first one says that it has started."""
+        self.connection, theirs = Pipe()
+        self._place: _Place | None = None
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-m", __name__, str(theirs.fileno())],
@@ -194,33 +251,34 @@ class _Helper:
                 start_new_session=True,  # an interruption from the terminal is ours to handle
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
-        self._connection.send(tuple(decoder))
+        self.connection.send(tuple(decoder))
 
     def close(self) -> None:
         """End it; whatever it is doing is not wanted any more."""
-        self._connection.close()
+        self.connection.close()
         self._process.kill()
         self._process.wait()
 
-    def has_answered(self, *, waits: bool) -> bool:
-        """Whether it is done with what it was given, or, at first, with its own start."""
-        return self._connection.poll(None if waits else 0)
-
-    def give(self, raw_records: list[RawRecord]) -> None:
-        """Let it decode these, once its last answer is taken."""
+    def give(self, place: _Place) -> None:
+        """Let it decode what is at this place, once its last answer is taken."""
         try:
-            self._connection.send_bytes(marshal.dumps(list(map(tuple, raw_records))))
+            self.connection.send_bytes(marshal.dumps(list(map(tuple, place.raw_records))))
         except OSError as error:
-            raise MigrationError("The process that decodes has ended.") from error
+            raise MigrationError("A process that decodes has ended.") from error
+        self._place = place
+        self.is_busy = True
 
-    def answer(self) -> Decoded:
-        """What it was given last, decoded; waits for it."""
+    def finish(self) -> None:
+        """Take its answer; waits for it."""
         try:
-            answer = marshal.loads(self._connection.recv_bytes())  # noqa: S302 - our own
+            answer = marshal.loads(self.connection.recv_bytes())  # noqa: S302 - our own
         except (EOFError, OSError) as error:
-            raise MigrationError("The process that decodes has ended.") from error
+            raise MigrationError("A process that decodes has ended.") from error
+        self.is_busy = False
+        if self._place is None:
+            return
         faults, batches, sessions, outside = answer
-        return Decoded(
+        self._place.decoded = Decoded(
             [Fault(position, Reason(reason), detail) for position, reason, detail in faults],
             list(map(Batch._make, batches)),
             [
@@ -229,6 +287,7 @@ class _Helper:
             ],
             outside,
         )
+        self._place = None
 
 
 def _serve(connection: Connection) -> None:

@@ -1,7 +1,6 @@
 """From a source to folded sessions: what plan and run share, so that they cannot disagree."""
 
 import asyncio
-import sys
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -23,7 +22,7 @@ from app.domain.message import EncodedMessage
 from app.domain.source_session import SourceSession
 from app.formats.port import Source
 from app.progress import Progress
-from migrations.decoding import ALONE_BYTES, Chunk, Decoder, decoded_chunks
+from migrations.decoding import Chunk, Decoder, decoded_chunks
 from migrations.job import Job
 from migrations.outcomes import Tally
 from migrations.spool import PART_RECORDS, Spool, SpooledFault
@@ -104,8 +103,7 @@ async def read_source(
     tally.place = source.place
     decoder = Decoder(job.format, source.notation, job.options)
     raw_records = islice(source, job.options.limit)
-    alone_bytes = ALONE_BYTES if workers > 1 else sys.maxsize
-    with closing(decoded_chunks(decoder, raw_records, alone_bytes=alone_bytes)) as chunks:
+    with closing(decoded_chunks(decoder, raw_records, workers=workers)) as chunks:
         for chunk in chunks:
             decoded = chunk.decoded
             tally.read += decoded.record_count

@@ -1,5 +1,6 @@
 """The commands of a job: plan, run, verify, and finish."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -64,9 +65,10 @@ WorkersOption = Annotated[
     int,
     typer.Option(
         "--workers",
-        help="Processes that decode: 2 as soon as the source is worth it.",
+        help="Processes that decode, the one that reads and stores included; others begin once the"
+        " source is worth it. Only decoding is shared: beyond 3 or 4 they wait for the first.",
         min=1,
-        max=2,
+        max=max(2, os.cpu_count() or 1),
     ),
 ]
 

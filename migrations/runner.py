@@ -36,7 +36,7 @@ class Manner:
     part_records: int = PART_RECORDS
     """Of a new run."""
     workers: int = 2
-    """How many processes decode, once the source is worth a second one."""
+    """How many processes decode, this one included, once the source is worth others."""
     takes_over: bool = False
     """Go on with a run though another process may be at work on it."""
 

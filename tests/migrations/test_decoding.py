@@ -1,4 +1,4 @@
-"""Chunks are the same whoever decoded them, and the second process ends whatever happens."""
+"""Chunks are the same whoever decoded them, and the other processes end whatever happens."""
 
 import json
 import signal
@@ -21,6 +21,7 @@ from tests.migrations.sources import document
 
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 40_000
+MANY_LINES = 2_000_000
 
 
 def lines(count: int = LINES) -> Iterator[RawRecord]:
@@ -45,6 +46,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
     return processes
 
 
+def is_anothers(chunk: Chunk) -> bool:
+    """Whether another process has decoded it: those get larger chunks."""
+    return sum(len(one.raw or b"") for one in chunk.raw_records) > 1024 * 1024
+
+
 def positions(chunks: list[Chunk]) -> list[int]:
     """Of all records in the order of their chunks, each chunk sorted."""
     found: list[int] = []
@@ -67,20 +73,53 @@ def messages_by_position(chunks: list[Chunk]) -> dict[int, object]:
     }
 
 
-def test_two_processes_give_what_one_gives(started: list[subprocess.Popen[bytes]]) -> None:
-    alone = list(decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=10**9))
-    assert started == []
+@pytest.mark.parametrize("workers", [2, 3, 4])
+def test_several_processes_give_what_one_gives(
+    started: list[subprocess.Popen[bytes]], workers: int
+) -> None:
+    decoder = Decoder(MessageDocuments())
+    chunks: list[Chunk] = []
+    read = 0
 
-    with closing(decoded_chunks(Decoder(MessageDocuments()), lines(), alone_bytes=0)) as shared:
-        chunks = list(shared)
+    def until_others_have_decoded() -> Iterator[RawRecord]:
+        nonlocal read
+        for record in lines(MANY_LINES):
+            if record.position % 1000 == 1 and sum(map(is_anothers, chunks)) >= workers:
+                return
+            read = record.position
+            yield record
 
-    assert len(started) == 1
-    assert positions(chunks) == list(range(1, LINES + 1))
+    source = until_others_have_decoded()
+    with closing(decoded_chunks(decoder, source, workers=workers, alone_bytes=0)) as shared:
+        chunks.extend(shared)
+
+    assert len(started) == workers - 1
+    assert read < MANY_LINES
+    assert positions(chunks) == list(range(1, read + 1))
     assert [one.position for chunk in chunks for one in chunk.raw_records] == positions(chunks)
     faults = [fault for chunk in chunks for fault in chunk.decoded.faults]
-    assert [fault.position for fault in faults] == list(range(1000, LINES + 1, 1000))
+    assert [fault.position for fault in faults] == list(range(1000, read + 1, 1000))
     assert {fault.reason for fault in faults} == {Reason.MALFORMED_JSON}
+    alone = list(decoded_chunks(decoder, lines(read), workers=1, alone_bytes=0))
+    assert len(started) == workers - 1
     assert messages_by_position(chunks) == messages_by_position(alone)
+
+
+def test_what_waits_for_a_slow_process_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+
+    def noted() -> Iterator[RawRecord]:
+        nonlocal read
+        for record in lines(8000):
+            read += 1
+            yield record
+
+    monkeypatch.setattr("migrations.decoding._OWN_BYTES", 1)
+    monkeypatch.setattr("migrations.decoding._GIVEN_BYTES", 1)
+    decoder = Decoder(MessageDocuments())
+    with closing(decoded_chunks(decoder, noted(), workers=3, alone_bytes=0)) as chunks:
+        for given, _ in enumerate(chunks, start=1):
+            assert read - given <= 64
 
 
 def test_a_small_source_needs_no_second_process(started: list[subprocess.Popen[bytes]]) -> None:
