@@ -37,10 +37,12 @@ SECRET_MINIMUM_BYTES = 32
 RSA_MINIMUM_BITS = 2048
 """RFC 7518 §3.3."""
 _NEXT_SOURCE = re.compile(r",(?=\s*[a-z][a-z-]*=)")
-_NEXT_PLACE = re.compile(r",(?=\s*(?:$|/|mongodb(?:\+srv)?://))")
+_NEXT_PLACE = re.compile(r",(?=\s*(?:$|/|mongodb(?:\+srv)?://|cosmos://))")
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 _CLAIM = re.compile(r"[^=]+=.+")
-_DATABASE_URL = re.compile(r"mongodb(\+srv)?://[^/]+/[^/?]+(\?.*)?")
+_DATABASE_URL = re.compile(
+    r"(mongodb(\+srv)?://[^/]+/[^/?]+|cosmos://[^/@]+/[^/?]+(/[^/?]+)?)(\?.*)?"
+)
 
 _log = logging.getLogger(__name__)
 

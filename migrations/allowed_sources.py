@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from app.domain.container_address import is_container
 from app.errors import SourceNotAllowedError
 from app.formats.collection_source import is_collection
 
 
 class _Collections(NamedTuple):
-    """A database, or one collection of it, and how it is reached."""
+    """A database, or one collection or container of it, and how it is reached."""
 
     scheme: str
     hosts: str
@@ -24,14 +25,15 @@ class _Collections(NamedTuple):
     def of(cls, url: str) -> "_Collections":
         parts = urlsplit(url)
         credentials, at, hosts = parts.netloc.rpartition("@")
-        database, _, collection = parts.path.removeprefix("/").partition(".")
+        path = parts.path.removeprefix("/")
+        database, _, collection = path.partition(_sign_before_collection(url))
         return cls(parts.scheme, hosts, database, collection, credentials + at, parts.query)
 
     def reached(self, collection: str) -> str:
         """The URL of a collection with all that its server asks for."""
         options = f"?{self.options}" if self.options else ""
-        place = f"{self.hosts}/{self.database}.{collection}"
-        return f"{self.scheme}://{self.credentials}{place}{options}"
+        place = f"{self.scheme}://{self.credentials}{self.hosts}/{self.database}"
+        return f"{place}{_sign_before_collection(place)}{collection}{options}"
 
 
 class AllowedSources:
@@ -41,8 +43,8 @@ class AllowedSources:
     """
 
     def __init__(self, places: Sequence[str]) -> None:
-        self._folders = [Path(one) for one in places if not is_collection(one)]
-        self._collections = [_Collections.of(one) for one in places if is_collection(one)]
+        self._folders = [Path(one) for one in places if not _is_live(one)]
+        self._collections = [_Collections.of(one) for one in places if _is_live(one)]
 
     def located(self, named: str) -> str:
         """Where a source that someone has named is.
@@ -52,7 +54,7 @@ class AllowedSources:
         """
         if "\0" in named:
             raise SourceNotAllowedError
-        if is_collection(named):
+        if _is_live(named):
             return self._collection(named)
         path = Path(named)
         if path.is_absolute():
@@ -90,3 +92,11 @@ class AllowedSources:
             ):
                 return allowed.reached(wanted.collection)
         raise SourceNotAllowedError
+
+
+def _is_live(location: str) -> bool:
+    return is_collection(location) or is_container(location)
+
+
+def _sign_before_collection(url: str) -> str:
+    return "/" if is_container(url) else "."

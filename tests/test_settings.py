@@ -298,9 +298,13 @@ def test_places_of_sources_are_split_where_the_next_one_begins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = "mongodb://user:password@one,two/chat?replicaSet=rs"
-    monkeypatch.setenv("CHATFOLD_ADMIN_SOURCES", f"/data/old, {url},/data/older,")
+    container = "cosmos://account.documents.azure.com/chat/messages"
+    places = f"/data/old, {url},/data/older,{container}, cosmos://host/chat?tls=false,"
+    monkeypatch.setenv("CHATFOLD_ADMIN_SOURCES", places)
 
-    assert Settings.read().admin_sources == ("/data/old", url, "/data/older")
+    assert Settings.read().admin_sources == (
+        *("/data/old", url, "/data/older", container, "cosmos://host/chat?tls=false"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -308,6 +312,8 @@ def test_places_of_sources_are_split_where_the_next_one_begins(
     [
         ({"admin_sources": ["data/old"]}, "CHATFOLD_ADMIN_SOURCES: must list absolute folders"),
         ({"admin_sources": ["mongodb://host"]}, "CHATFOLD_ADMIN_SOURCES: must list absolute"),
+        ({"admin_sources": ["cosmos://host"]}, "CHATFOLD_ADMIN_SOURCES: must list absolute"),
+        ({"admin_sources": ["cosmos://:key@host/chat"]}, "CHATFOLD_ADMIN_SOURCES: must list"),
         ({"admin_keys": ["plain"]}, "CHATFOLD_ADMIN_KEYS: must list SHA-256 hashes"),
         ({"admin_claim": "admin", **JWT, "jwt_secret": SECRET}, "CHATFOLD_ADMIN_CLAIM: must be"),
         ({"admin_claim": "role=admin"}, "CHATFOLD_ADMIN_CLAIM needs CHATFOLD_AUTH=jwt"),

@@ -24,12 +24,12 @@ RUNS = f"{MIGRATIONS}/runs"
 
 
 @asynccontextmanager
-async def served(folder: Path) -> AsyncIterator[AsyncClient]:
-    """A client of an operator; sources are allowed in the folder `sources`."""
+async def served(folder: Path, *places: str) -> AsyncIterator[AsyncClient]:
+    """A client of an operator; sources are allowed in the folder `sources`, and in these places."""
     url = f"sqlite:///{folder}/chatfold.db"
     sources = folder / "sources"
     sources.mkdir(exist_ok=True)
-    configured = settings(admin_keys=[ADMIN_HASH], admin_sources=[str(sources)])
+    configured = settings(admin_keys=[ADMIN_HASH], admin_sources=[str(sources), *places])
     store = await SQLiteStore.open(folder / "chatfold.db")
     engine = ProcessEngine(store, url, configured.admin_sources, poll_seconds=0.01)
     app = create_app(configured, store, FakeClock(), engine)

@@ -24,6 +24,8 @@ def allowed(tmp_path: Path) -> AllowedSources:
             str(tmp_path / "old"),
             "mongodb://user:password@one,two/chat?replicaSet=rs",
             "mongodb://other/chat.messages",
+            "cosmos://whole/my.chat?tls=false",
+            "cosmos://other/chat/messages",
         ]
     )
 
@@ -65,6 +67,14 @@ def test_a_collection_is_reached_with_the_credentials_of_the_setting(
     assert allowed.located("mongodb://other/chat.messages") == "mongodb://other/chat.messages"
 
 
+def test_a_container_is_reached_as_the_setting_says(allowed: AllowedSources) -> None:
+    assert (
+        allowed.located("cosmos://whole/my.chat/messages")
+        == "cosmos://whole/my.chat/messages?tls=false"
+    )
+    assert allowed.located("cosmos://other/chat/messages") == "cosmos://other/chat/messages"
+
+
 @pytest.mark.parametrize(
     "named",
     [
@@ -72,6 +82,10 @@ def test_a_collection_is_reached_with_the_credentials_of_the_setting(
         *("mongodb://other/chat.users", "mongodb+srv://other/chat.messages"),
         *("mongodb://a:b@other/chat.messages", "mongodb://other/chat.messages?tls=false"),
         *("mongodb://other/chat", "mongodb://one,two/chat.", "mongodb://", "mongodb://[/chat.a"),
+        *("cosmos://other/chat/users", "cosmos://other/chat", "cosmos://whole/my/chat.messages"),
+        *("cosmos://elsewhere/chat/messages", "cosmos://other/chat/messages?tls=false"),
+        *("cosmos://a:b@other/chat/messages", "cosmos://other/chat.messages"),
+        *("mongodb://whole/my.chat", "cosmos://other/chat/messages/..", "cosmos://"),
     ],
 )
 def test_another_collection_may_not_be_named(allowed: AllowedSources, named: str) -> None:
