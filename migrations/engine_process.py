@@ -155,6 +155,8 @@ def main() -> None:
     if not line:
         return
     task = Task(**json.loads(line))
+    # A service that a shell has started in the background is deaf to it, and hands that down.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         Thread(target=_end_with, args=(sys.stdin,), daemon=True).start()
         report = asyncio.run(_work(task, LinesProgress(sys.stdout)))

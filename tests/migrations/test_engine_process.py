@@ -1,0 +1,40 @@
+"""The process in which a service lets migrations work."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.migrations.sources import document, write_source
+
+_DEAF = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, "-m", "migrations.engine_process"])
+"""
+
+
+def test_it_ends_with_its_service_though_that_was_started_in_the_background(tmp_path: Path) -> None:
+    source = write_source(
+        tmp_path / "messages.jsonl", [document(f"m{number}") for number in range(50)]
+    )
+    order = {
+        "kind": "run",
+        "store_url": f"sqlite:///{tmp_path}/chatfold.db",
+        "job": "group-messages",
+        "source": str(source),
+        "max_rate": 1.0,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", _DEAF], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+        while "folding" not in process.stdout.readline():
+            pass
+        process.stdin.close()
+        *_, end = process.stdout.readlines()
+
+    assert json.loads(end) == {"stopped": True}
