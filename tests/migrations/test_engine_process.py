@@ -25,7 +25,7 @@ def test_it_ends_with_its_service_though_that_was_started_in_the_background(tmp_
         "source": str(source),
         "max_rate": 1.0,
     }
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - our own arguments
         [sys.executable, "-c", _DEAF], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdin is not None
