@@ -157,31 +157,6 @@ async def test_the_same_document_twice_is_one_session(store: SessionStore, tmp_p
     assert (await proof(path, store)).differences == {}
 
 
-async def test_a_message_of_17_megabytes_is_rejected_alone(
-    store: SessionStore, tmp_path: Path
-) -> None:
-    report, path = await folded(
-        tmp_path, store, session(message("a", "x" * 17_000_000), message("b", "y"))
-    )
-
-    assert await contents_of(store) == ["y"]
-    assert report.records.reasons == {"message_too_large": 1}
-    assert (await proof(path, store)).differences == {}
-
-
-async def test_a_session_of_25_000_messages_and_22_megabytes_is_whole(
-    store: SessionStore, tmp_path: Path
-) -> None:
-    messages = [message(f"m{n}", f"{n} " + "x" * 800, created_at=at(n % 60)) for n in range(25_000)]
-
-    report, path = await folded(tmp_path, store, session(*messages))
-
-    assert path.stat().st_size > 22_000_000
-    stored = await session_of(store)
-    assert [one.id for one in stored.messages] == [f"m{n}" for n in range(25_000)]
-    assert report.records.folded == 25_001
-
-
 async def test_only_the_sessions_of_one_user_are_folded(
     store: SessionStore, tmp_path: Path
 ) -> None:
