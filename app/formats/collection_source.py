@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from types import TracebackType
@@ -113,9 +113,13 @@ class CollectionSource:
 
     def wanted(self, options: SourceOptions) -> Iterator[RawRecord]:
         """Every document that may be wanted, if this user or session is; the names stay."""
+        return self.matching(self._filters(options))
+
+    def matching(self, conditions: Iterable[Mapping[str, Any]]) -> Iterator[RawRecord]:
+        """Every document that fits one of these conditions, as MongoDB writes them, in turn."""
         position = 0
         with self._errors_named():
-            for wanted in self._filters(options):
+            for wanted in conditions:
                 found = self._collection.find_raw_batches(
                     wanted, sort=[("_id", ASCENDING)], batch_size=_BATCH_DOCUMENTS
                 )
@@ -155,9 +159,9 @@ class CollectionSource:
     def _filters(self, options: SourceOptions) -> Iterator[_Document]:
         """One query after the other; what they find is in no two of them."""
         session_name = self._names["session_id"]
-        if options.session is not None and _is_plain(session_name):
+        if options.session is not None and is_plain(session_name):
             yield {session_name: {"$in": forms_of(options.session)}}
-        elif options.user is not None and all(map(_is_plain, self._names.values())):
+        elif options.user is not None and all(map(is_plain, self._names.values())):
             session_ids = iter(self._session_ids(options.user, options.default_user))
             while some := list(islice(session_ids, _IDS_IN_A_QUERY)):
                 yield {session_name: {"$in": some}}
@@ -214,6 +218,6 @@ def _of_keys(options: SourceOptions) -> dict[str, str]:
     return {ours: theirs for ours, theirs in options.fields.items() if ours in keys}
 
 
-def _is_plain(name: str) -> bool:
+def is_plain(name: str) -> bool:
     """Whether a query for this name asks for just this field."""
     return bool(name) and not name.startswith("$") and "." not in name

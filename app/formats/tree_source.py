@@ -32,7 +32,8 @@ class TreeEntry(NamedTuple):
 class TreeSource:
     """A folder that holds `chat_sessions`, `projects/<id>/chat_sessions`, or both.
 
-    Links that lead out of it are not followed; they are told as damage.
+    Links that lead out of it are not followed; they are told as damage. So is a file that cannot be
+    read, unless every file `must_read`: then it is an error, since it may be readable again soon.
 
     Raises:
         SourceError: it is no such folder, or cannot be listed.
@@ -41,11 +42,12 @@ class TreeSource:
     notation = Notation.JSON
     blank_lines = 0
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, must_read: bool = False) -> None:
         self.name = str(root)
         self.size_bytes: int | None = None
         self.bytes_read = 0
         self.root = root
+        self._must_read = must_read
         self._real_root = os.path.realpath(root)
         self._entries: list[TreeEntry] = []
 
@@ -126,6 +128,8 @@ class TreeSource:
         except FileNotFoundError:
             return None
         except OSError as error:
+            if self._must_read and not isinstance(error, IsADirectoryError):
+                raise SourceError(f"{path} cannot be read: {error.strerror}.") from error
             faults.append(f"{name} cannot be read: {error.strerror}.")
         return None
 

@@ -8,38 +8,47 @@ from app.domain.container_address import is_container
 from app.domain.limits import StoreLimits
 from app.errors import ConfigurationError, LegacySourceUnavailableError
 from app.formats.collection_source import is_collection
-from app.formats.message_documents import MessageDocuments
-from app.legacy.indexed_file import IndexedFile
+from app.formats.json_tree import JSONTree
+from app.legacy.collection_queries import queries_of
+from app.legacy.indexed_source import IndexedSource
 from app.legacy.legacy_format import FORMATS
+from app.legacy.located_source import split_location
 from app.legacy.port import LegacySource
 from app.legacy.queried_collection import QueriedCollection
+from app.legacy.readable_files import OneFile, OneTree
 
 _log = logging.getLogger(__name__)
 
 
 def named_source(description: str, limits: StoreLimits) -> LegacySource:
-    """The source of a `format=location`; nothing is read yet.
+    """The source of a `format=location?options`; nothing is read yet.
 
     Raises:
         ConfigurationError: there can be no such source.
     """
-    format_name, _, location = description.partition("=")
+    format_name, _, told = description.partition("=")
     source_format = FORMATS.get(format_name)
-    if source_format is None or not location:
+    if source_format is None or not told:
         known = ", ".join(f"{name}=…" for name in FORMATS)
         raise ConfigurationError(f"CHATFOLD_LEGACY_SOURCES lists sources as {known}.")
+    try:
+        location, options = split_location(told)
+        source_format.make(options)  # so that wrong ones are told at the start
+    except ConfigurationError as error:
+        raise ConfigurationError(f"CHATFOLD_LEGACY_SOURCES: {error}") from None
+    source_format = source_format._replace(options=options)
     if is_container(location):
         raise ConfigurationError(
             "CHATFOLD_LEGACY_SOURCES: containers of Azure Cosmos DB are folded, not served from."
         )
     if not is_collection(location):
-        return IndexedFile(source_format, Path(location), limits)
-    if source_format.name != MessageDocuments.name:
-        # A session's id may be in several fields there, which no one query could ask for.
-        raise ConfigurationError(
-            f"CHATFOLD_LEGACY_SOURCES: {source_format.name} are read from files only."
-        )
-    return QueriedCollection(source_format, location, limits)
+        path = Path(location)
+        files = OneTree(path) if format_name == JSONTree.name else OneFile(path)
+        return IndexedSource(source_format, files, limits)
+    queries = queries_of(source_format)
+    if queries is None:
+        raise ConfigurationError(f"CHATFOLD_LEGACY_SOURCES: no collection holds a {format_name}.")
+    return QueriedCollection(source_format, queries, location, limits)
 
 
 async def open_sources(descriptions: Sequence[str], limits: StoreLimits) -> list[LegacySource]:

@@ -1,4 +1,4 @@
-"""QueriedCollection: a live collection of message documents, asked anew at every read."""
+"""QueriedCollection: a live collection of messages or sessions, asked anew at every read."""
 
 import asyncio
 import logging
@@ -7,29 +7,27 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import TypeVar
 
-from app.domain.folding import SourceMessage
 from app.domain.identity import SessionKey
 from app.domain.limits import StoreLimits
 from app.domain.session import NewSession
-from app.domain.source_options import AS_IT_IS, SourceOptions
+from app.domain.source_options import AS_IT_IS
 from app.errors import LegacySourceUnavailableError, SourceError
 from app.formats.collection_source import CollectionSource
-from app.formats.port import Record
+from app.formats.port import RawRecord
+from app.legacy.collection_queries import CollectionQueries
+from app.legacy.gathered_records import GatheredRecords
 from app.legacy.legacy_format import LegacyFormat
 from app.legacy.port import LegacySummary
-from app.legacy.served_session import served_session
 
 _THREADS = 8
 
 _log = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
-_Records = dict[str, dict[str | None, list[SourceMessage]]]
-"""By session and user."""
 
 
 class QueriedCollection:
-    """The sessions of a collection that has indexes by `session_id` and by `user_id`.
+    """The sessions of a collection that has indexes by session and by user.
 
     Nothing is kept: what the product writes is seen at once, and a list reads all of its user's
     documents that are still there.
@@ -38,11 +36,20 @@ class QueriedCollection:
         ConfigurationError: the URL names no collection, or cannot be used.
     """
 
-    def __init__(self, source_format: LegacyFormat, url: str, limits: StoreLimits) -> None:
+    def __init__(
+        self,
+        source_format: LegacyFormat,
+        queries: CollectionQueries,
+        url: str,
+        limits: StoreLimits,
+    ) -> None:
         self.label = source_format.name
         self._format = source_format
         self._limits = limits
-        self._source = CollectionSource(url, AS_IT_IS)
+        self._queries = queries
+        # Of sessions the queries know the names of fields, of messages the source.
+        options = AS_IT_IS if source_format.is_nested else source_format.options
+        self._source = CollectionSource(url, options)
         self._is_open = False
         self._opening = Lock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="legacy-collection")
@@ -55,8 +62,7 @@ class QueriedCollection:
         """See the port."""
 
         def question(source: CollectionSource) -> NewSession | None:
-            wanted = SourceOptions(session=key.session_id)
-            return self._session(key, self._records(source, wanted))
+            return self._of_sessions(source, [key.session_id]).session(key)
 
         return await self._asked(question)
 
@@ -64,9 +70,11 @@ class QueriedCollection:
         """See the port."""
 
         def question(source: CollectionSource) -> list[LegacySummary]:
-            records = self._records(source, SourceOptions(user=user_id))
-            keys = (SessionKey(user_id, session_id) for session_id in records)
-            sessions = (self._session(key, records) for key in keys)
+            found = self._gathered(source, self._queries.of_user(source, user_id))
+            if self._format.is_nested:  # the query may have found a part of a session only
+                found = self._of_sessions(source, found.session_ids)
+            keys = (SessionKey(user_id, session_id) for session_id in found.session_ids)
+            sessions = map(found.session, keys)
             return [LegacySummary.of(session) for session in sessions if session is not None]
 
         return await self._asked(question)
@@ -75,8 +83,8 @@ class QueriedCollection:
         """See the port."""
 
         def question(source: CollectionSource) -> list[str]:
-            records = self._records(source, SourceOptions(session=session_id))
-            return [key.user_id for key in self._keys(records)]
+            found = self._of_sessions(source, [session_id])
+            return [key.user_id for key in found.session_keys() if key.session_id == session_id]
 
         return await self._asked(question)
 
@@ -84,7 +92,7 @@ class QueriedCollection:
         """See the port; reads the whole collection."""
 
         def question(source: CollectionSource) -> list[SessionKey]:
-            keys = self._keys(self._records(source, AS_IT_IS))
+            keys = self._gathered(source, self._queries.of_all(source)).session_keys()
             return sorted(key for key in keys if after is None or key > after)[:limit]
 
         return await self._asked(question)
@@ -93,31 +101,13 @@ class QueriedCollection:
         """See the port; what is being asked now is answered first."""
         await asyncio.to_thread(self._close)
 
-    def _records(self, source: CollectionSource, wanted: SourceOptions) -> _Records:
-        records: _Records = {}
-        for record in self._format.records(source.wanted(wanted), source.notation):
-            if isinstance(record, Record):
-                of_session = records.setdefault(record.session_id, {})
-                of_session.setdefault(record.user_id, []).append(record.message)
-        return records
+    def _of_sessions(self, source: CollectionSource, session_ids: list[str]) -> GatheredRecords:
+        return self._gathered(source, self._queries.of_sessions(source, session_ids))
 
-    def _keys(self, records: _Records) -> Iterator[SessionKey]:
-        """Those of which a session can be made."""
-        for session_id, by_user in records.items():
-            for user_id in by_user:
-                if user_id is not None:
-                    key = SessionKey(user_id, session_id)
-                    if self._session(key, records) is not None:
-                        yield key
-
-    def _session(self, key: SessionKey, records: _Records) -> NewSession | None:
-        by_user = records.get(key.session_id, {})
-        messages = by_user.get(key.user_id)
-        if messages is None:
-            return None
-        if by_user.keys() <= {key.user_id, None}:  # nobody else is named
-            messages = messages + by_user.get(None, [])
-        return served_session(key, self._format.name, messages, (), self._limits)
+    def _gathered(self, source: CollectionSource, found: Iterator[RawRecord]) -> GatheredRecords:
+        return GatheredRecords(
+            self._format, self._limits, self._format.records(found, source.notation)
+        )
 
     async def _asked(self, question: Callable[[CollectionSource], _Answer]) -> _Answer:
         def answer() -> _Answer:

@@ -47,6 +47,10 @@ _NAMED_USERS = """
 SELECT DISTINCT user_id FROM record WHERE session_id = ? AND user_id IS NOT NULL LIMIT 2
 """
 
+_NOBODYS_SESSIONS = """
+SELECT session_id FROM record GROUP BY session_id HAVING count(user_id) = 0
+"""
+
 _Rows = Iterator[tuple[Any, ...]]
 _Group = tuple[str, str | None, bool]
 
@@ -54,8 +58,11 @@ _Group = tuple[str, str | None, bool]
 class SourceIndex:
     """Filled once, then only asked; for one thread at a time."""
 
-    def __init__(self, format_name: str, limits: StoreLimits) -> None:
+    def __init__(
+        self, format_name: str, limits: StoreLimits, *, default_user: str | None = None
+    ) -> None:
         self._format_name = format_name
+        self._default_user = default_user
         self._limits = limits
         # Of any type: the driver's stubs leave what is bound to statements partly unknown.
         self._connection: Any = apsw.Connection(_PRIVATE)
@@ -83,6 +90,9 @@ class SourceIndex:
                 "SELECT DISTINCT session_id, user_id FROM record WHERE user_id IS NOT NULL"
             ):
                 self._add_session(SessionKey(user_id, session_id))
+            if self._default_user is not None:
+                for (session_id,) in list(self._execute(_NOBODYS_SESSIONS)):
+                    self._add_session(SessionKey(self._default_user, session_id))
 
     def find(self, key: SessionKey) -> NewSession | None:
         """The session, or None where the source has none of this key."""
@@ -151,6 +161,8 @@ class SourceIndex:
         statement = "SELECT is_told, records FROM record WHERE session_id = ? AND user_id "
         named = self._execute(statement + "= ?", [session_id, user_id])
         users = [one for (one,) in self._execute(_NAMED_USERS, [session_id])]
+        if not users and self._default_user is not None:
+            users = [self._default_user]
         if users != [user_id]:
             return named
         return chain(named, self._execute(statement + "IS NULL", [session_id]))

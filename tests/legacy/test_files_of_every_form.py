@@ -62,7 +62,14 @@ async def test_session_documents(tmp_path: Path) -> None:
         "message-documents=",
         "chats=messages.jsonl",
         "message-documents=mongodb://127.0.0.1/database",
-        "session-documents=mongodb://127.0.0.1/database.sessions",
+        "json-tree=mongodb://127.0.0.1/database.sessions",
+        "message-documents=/messages.jsonl?feild.user_id=owner",
+        "message-documents=/messages.jsonl?field.owner=owner",
+        "message-documents=/messages.jsonl?field.=owner",
+        "message-documents=/messages.jsonl?time_zone=Nowhere/Never",
+        "message-documents=/messages.jsonl?default_user=",
+        "message-documents=/messages.jsonl?default_user=a&default_user=b",
+        "message-documents=mongodb://127.0.0.1/database.messages?field.owner=owner",
     ],
 )
 def test_what_can_be_no_source_is_refused(description: str) -> None:

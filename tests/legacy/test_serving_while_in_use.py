@@ -41,12 +41,14 @@ def test_several_sources_are_served_and_folded(tmp_path: Path) -> None:
     messages, sessions = tmp_path / "messages.jsonl.gz", tmp_path / "sessions.json"
     messages.write_bytes(gzip.compress(json.dumps(document("m1", "one")).encode()))
     sessions.write_text(
-        json.dumps([{"id": "s2", "user_id": "ada", "created_at": "2024-01-01T12:00:00Z"}]),
+        json.dumps([{"id": "s2", "created_at": "2024-01-01T12:00:00Z"}]),
         encoding="utf-8",
     )
 
     with started(
-        tmp_path, f"message-documents={messages}, session-documents={sessions}"
+        tmp_path,
+        f"message-documents={messages}?default_user=ada, session-documents={sessions}?"
+        "default_user=ada&time_zone=Europe/Berlin",
     ) as process:
         assert process.stderr is not None
         found = re.search(r"on (http://\S+:\d+)", process.stderr.readline())

@@ -1,11 +1,10 @@
-"""IndexedFile: a file that is still in use, read once and again whenever it has changed."""
+"""IndexedSource: files that are still in use, read once and again whenever they have changed."""
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import apsw
@@ -14,34 +13,45 @@ from app.domain.identity import SessionKey
 from app.domain.limits import StoreLimits
 from app.domain.session import NewSession
 from app.errors import LegacySourceUnavailableError, SourceError
-from app.formats.file_source import FileSource
 from app.legacy.legacy_format import LegacyFormat
 from app.legacy.port import LegacySummary
+from app.legacy.readable_files import ReadableFiles
 from app.legacy.source_index import SourceIndex
+
+RETRY_SECONDS = 10.0
+"""After so long files that cannot be read are tried again, though nothing seems to have changed."""
 
 _log = logging.getLogger(__name__)
 
 _Answer = TypeVar("_Answer")
-_State = tuple[int, ...]
 
 
-class IndexedFile:
-    """The sessions of a file of any form and size, by an index that lies on this machine's disk.
+class IndexedSource:
+    """The sessions of files, by an index that lies on this machine's disk.
 
     One thread reads and asks, so that nothing is asked of an index that is being made.
     """
 
-    def __init__(self, source_format: LegacyFormat, path: Path, limits: StoreLimits) -> None:
+    def __init__(
+        self,
+        source_format: LegacyFormat,
+        files: ReadableFiles,
+        limits: StoreLimits,
+        *,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
         self.label = source_format.name
         self._format = source_format
-        self._path = path
+        self._files = files
         self._limits = limits
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="legacy-file")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="legacy-files")
         self._index: SourceIndex | None = None
-        self._state: _State | None = None
-        """Of the file when it was read."""
+        self._state: Hashable | None = None
+        """Of the files when it was read."""
         self._failure = ""
-        """Why it could not be read in that state."""
+        """Why they could not be read in that state."""
+        self._failed_at_seconds = 0.0
+        self._retry_seconds = retry_seconds
 
     async def check(self) -> None:
         """See the port."""
@@ -77,14 +87,14 @@ class IndexedFile:
                 raise LegacySourceUnavailableError(self.label) from error
             except apsw.Error as error:
                 self._forget()  # what is wrong with it may be mended by making it anew
-                _log.warning("The index of %s cannot be used: %s", self._path, error)
+                _log.warning("The index of %s cannot be used: %s", self._files.name, error)
                 raise LegacySourceUnavailableError(self.label) from error
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, answer)
 
     def _index_of_now(self) -> SourceIndex:
-        state = self._state_of_now()
-        if state != self._state:
+        state = self._files.state()
+        if state != self._state or self._is_due_again():
             self._forget()
             # Before it is read: what is written to it meanwhile makes it another one.
             self._state = state
@@ -92,22 +102,22 @@ class IndexedFile:
                 self._index = self._read()
             except (SourceError, apsw.Error) as error:
                 # Kept, so that a large file that cannot be read is not read for every request.
-                self._failure = f"{self._path} cannot be indexed: {error}"
+                self._failure = f"{self._files.name} cannot be indexed: {error}"
+                self._failed_at_seconds = monotonic()
         if self._index is None:
             raise SourceError(self._failure)
         return self._index
 
-    def _state_of_now(self) -> _State:
-        try:
-            stat = os.stat(self._path)  # noqa: PTH116 - the same, and asked for at every read
-        except OSError as error:
-            raise SourceError(f"{self._path} cannot be opened: {error.strerror}.") from error
-        return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+    def _is_due_again(self) -> bool:
+        """Whether what could not be read may have become readable, as by another permission."""
+        has_failed = self._index is None and bool(self._failure)
+        return has_failed and monotonic() - self._failed_at_seconds >= self._retry_seconds
 
     def _read(self) -> SourceIndex:
-        index = SourceIndex(self._format.name, self._limits)
+        default_user = self._format.options.default_user
+        index = SourceIndex(self._format.name, self._limits, default_user=default_user)
         try:
-            with FileSource(self._path) as source:
+            with self._files.opened() as source:
                 index.fill(self._format.records(source, source.notation))
         except BaseException:
             index.close()
