@@ -2,11 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from app.errors import DocumentTooLargeError
 
 LEDGER_ENTRY_LIMIT_BYTES = 1024 * 1024
 """What an entry may have, its parts and the ids of their users included."""
+
+
+class LedgerPlace(NamedTuple):
+    """Where an entry is, whatever is in it."""
+
+    run_id: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.message import EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
@@ -277,6 +277,11 @@ class FoldingStore:
 
     async def list_ledger_runs(self) -> list[LedgerEntry]:
         return await self._store.list_ledger_runs()
+
+    async def list_ledger_places(
+        self, *, after: LedgerPlace | None = None, limit: int = 1000
+    ) -> list[LedgerPlace]:
+        return await self._store.list_ledger_places(after=after, limit=limit)
 
     async def remove_ledger(self, run_id: str) -> None:
         await self._store.remove_ledger(run_id)

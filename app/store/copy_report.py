@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 from app.domain.identity import SessionKey
+from app.domain.ledger import LedgerPlace
 
 _EXAMPLES = 100
 _SHOWN_EXAMPLES = 10
@@ -55,6 +56,29 @@ class Findings:
             self.examples.append(Example(finding, *key))
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class DamagedEntry:
+    """An entry of a ledger that cannot be decoded, and where it is."""
+
+    finding: Finding
+    run_id: str
+    number: int
+
+
+@dataclass(slots=True)
+class LedgerDamage:
+    """How many entries of ledgers cannot be decoded, with examples."""
+
+    counts: dict[Finding, int] = field(default_factory=dict[Finding, int])
+    examples: list[DamagedEntry] = field(default_factory=list[DamagedEntry])
+
+    def add(self, finding: Finding, place: LedgerPlace) -> None:
+        """Count one."""
+        self.counts[finding] = self.counts.get(finding, 0) + 1
+        if len(self.examples) < _EXAMPLES:
+            self.examples.append(DamagedEntry(finding, *place))
+
+
 @dataclass(slots=True)
 class Copied:
     """What a copy did."""
@@ -77,6 +101,8 @@ class Copied:
     """What runs have noted: entries that the target did not have, or in an earlier state."""
     ledger_entries_left: int = 0
     """Entries of which it has a later or another state."""
+    damaged_ledger_entries: LedgerDamage = field(default_factory=LedgerDamage)
+    """Entries that were left as they are because one of the stores cannot read them."""
     left: Findings = field(default_factory=Findings)
     """Sessions that were left as they are."""
 
@@ -94,6 +120,8 @@ class Compared:
     equal_ledger_entries: int = 0
     different_ledger_entries: int = 0
     """Those that only one of the stores has included."""
+    damaged_ledger_entries: LedgerDamage = field(default_factory=LedgerDamage)
+    """Not among those that differ."""
     differences: Findings = field(default_factory=Findings)
 
 
@@ -115,9 +143,11 @@ class CopyReport:
         return bool(
             self.copied.left.counts
             or self.copied.ledger_entries_left
+            or self.copied.damaged_ledger_entries.counts
             or compared.differences.counts
             or compared.missing_marks
             or compared.different_ledger_entries
+            or compared.damaged_ledger_entries.counts
         )
 
     def to_json(self) -> str:
@@ -141,6 +171,7 @@ class CopyReport:
             lines.append(f"ledger entries copied: {copied.ledger_entries:,}")
         if copied.ledger_entries_left:
             lines.append(f"ledger entries left as they are: {copied.ledger_entries_left:,}")
+        lines.extend(_damage_lines("damaged ledger entries left", copied.damaged_ledger_entries))
         if compared is None:
             lines.append("not verified")
         else:
@@ -155,14 +186,31 @@ class CopyReport:
                 lines.append(f"ledger entries that are equal: {compared.equal_ledger_entries:,}")
             if compared.different_ledger_entries:
                 lines.append(f"ledger entries that differ: {compared.different_ledger_entries:,}")
+            lines.extend(_damage_lines("damaged ledger entries", compared.damaged_ledger_entries))
         return "\n".join(lines) + "\n"
 
 
 def _finding_lines(title: str, findings: Findings) -> Iterator[str]:
-    counts = ", ".join(f"{count:,} {finding}" for finding, count in findings.counts.items())
-    yield f"{title}: {counts or 'none'}"
+    yield f"{title}: {_listed(findings.counts) or 'none'}"
     for one in findings.examples[:_SHOWN_EXAMPLES]:
         yield f"    {one.finding}: session {one.session_id!r} of {one.user_id!r}"
-    more = sum(findings.counts.values()) - _SHOWN_EXAMPLES
+    yield from _told_of_more(findings.counts)
+
+
+def _damage_lines(title: str, damage: LedgerDamage) -> Iterator[str]:
+    """Nothing where nothing is damaged."""
+    if damage.counts:
+        yield f"{title}: {_listed(damage.counts)}"
+    for one in damage.examples[:_SHOWN_EXAMPLES]:
+        yield f"    {one.finding}: entry {one.number} of run {one.run_id!r}"
+    yield from _told_of_more(damage.counts)
+
+
+def _listed(counts: dict[Finding, int]) -> str:
+    return ", ".join(f"{count:,} {finding}" for finding, count in counts.items())
+
+
+def _told_of_more(counts: dict[Finding, int]) -> Iterator[str]:
+    more = sum(counts.values()) - _SHOWN_EXAMPLES
     if more > 0:
         yield f"    and {more:,} more (--json names up to {_EXAMPLES})"

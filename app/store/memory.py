@@ -12,7 +12,7 @@ from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summ
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.limits import StoreLimits
 from app.domain.message import (
     ChatMessage,
@@ -414,6 +414,11 @@ class MemoryStore:
 
     async def list_ledger_runs(self) -> list[LedgerEntry]:
         return self._ledgers.runs()
+
+    async def list_ledger_places(
+        self, *, after: LedgerPlace | None = None, limit: int = 1000
+    ) -> list[LedgerPlace]:
+        return self._ledgers.places(after)[:limit]
 
     async def remove_ledger(self, run_id: str) -> None:
         self._ledgers.remove(run_id)

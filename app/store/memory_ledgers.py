@@ -1,6 +1,6 @@
 """Ledgers of the memory store: what jobs keep beside its sessions."""
 
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 
 
 class MemoryLedgers:
@@ -34,6 +34,12 @@ class MemoryLedgers:
         """The entries 0, by run."""
         places = sorted(place for place in self._entries if place[1] == 0)
         return [self._entries[place].without_users(()) for place in places]
+
+    def places(self, after: LedgerPlace | None) -> list[LedgerPlace]:
+        """Where entries are after a place, in order."""
+        return [
+            LedgerPlace(*place) for place in sorted(self._entries) if after is None or place > after
+        ]
 
     def remove(self, run_id: str) -> None:
         """Forget a run."""

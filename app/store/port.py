@@ -25,7 +25,7 @@ from typing import Protocol
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
@@ -511,6 +511,12 @@ class SessionStore(Protocol):
 
     async def list_ledger_runs(self) -> list[LedgerEntry]:
         """The entries 0 of all runs, by run id."""
+        ...
+
+    async def list_ledger_places(
+        self, *, after: LedgerPlace | None = None, limit: int = 1000
+    ) -> list[LedgerPlace]:
+        """Where the next entries of all runs are, by run id and number; damaged ones included."""
         ...
 
     async def remove_ledger(self, run_id: str) -> None:

@@ -415,6 +415,7 @@ class Comparison(RuleBasedStateMachine):
                 self.both(partial(version_of, key=key))
             self.both(lambda store: store.list_keys())
             self.both(lambda store: store.list_ledger_runs())
+            self.both(lambda store: store.list_ledger_places())
         finally:
             self.loop.run_until_complete(self.store.aclose())
             self.loop.run_until_complete(dropped(self.kind, self.own_folder))

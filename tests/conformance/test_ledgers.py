@@ -187,6 +187,21 @@ async def test_runs_are_listed_by_their_ids(store: SessionStore) -> None:
     assert runs[1].parts == {ADA: b"a/1"}
 
 
+async def test_places_are_listed_by_run_and_number(store: SessionStore) -> None:
+    assert await store.list_ledger_places() == []
+    for run_id, number in (("b", 0), ("a", 10), ("a", 2), ("ä", 1), ("a", 0), ("a/1", 0)):
+        await store.put_ledger_entry(make_entry(number, run_id=run_id, parts=PARTS))
+
+    first = await store.list_ledger_places(limit=2)
+    second = await store.list_ledger_places(after=first[-1], limit=3)
+    third = await store.list_ledger_places(after=second[-1], limit=3)
+
+    assert first == [("a", 0), ("a", 2)]
+    assert second == [("a", 10), ("a/1", 0), ("b", 0)]
+    assert third == [("ä", 1)]
+    assert await store.list_ledger_places(after=third[-1]) == []
+
+
 async def test_a_ledger_is_removed_whole_and_others_stay(
     store: SessionStore, neighbours: Neighbours
 ) -> None:

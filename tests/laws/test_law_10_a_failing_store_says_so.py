@@ -146,7 +146,7 @@ async def test_every_operation_of_the_document_is_asked_here() -> None:
     }
 
     assert documented - WITHOUT_STORE == set(OPERATIONS)
-    assert len(METHODS) == 31
+    assert len(METHODS) == 32
 
 
 @pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
@@ -239,7 +239,7 @@ FOR_OPERATORS = {
     *("find_deleted", "insert_absent", "list_keys"),
     *("read_image", "put_image", "take_back", "list_marks", "put_marks"),
     *("put_ledger_entry", "read_ledger_entry", "list_ledger_entries"),
-    *("list_ledger_runs", "remove_ledger", "sizes"),
+    *("list_ledger_runs", "list_ledger_places", "remove_ledger", "sizes"),
 }
 UNUSED = {
     True: FOR_OPERATORS | {"find_owners"},

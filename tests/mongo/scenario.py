@@ -4,7 +4,7 @@ from contextlib import suppress
 from itertools import product
 from typing import Any, cast
 
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.search import parse_query
 from app.errors import SessionExistsError
 from app.store.mongo.store import MongoStore
@@ -147,6 +147,7 @@ async def fold(store: SessionStore) -> None:
     await store.read_ledger_entry("run", 1)
     await store.list_ledger_entries("run", after=0)
     await store.list_ledger_runs()
+    await store.list_ledger_places(after=LedgerPlace("run", 0))
     await store.remove_ledger("run taken back")
 
 

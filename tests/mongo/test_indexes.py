@@ -53,6 +53,7 @@ EXPECTED = {
     "chores: due_at": "due",
     "ledgers: number, run_id by run_id, number": "run",
     "ledgers: number, run_id": "run",
+    "ledgers: run_id by run_id, number": "run",
     "ledgers: run_id": "run",
     "ledgers: number by number, run_id": "runs",
     "ledgers: parts.user_id": "owners",

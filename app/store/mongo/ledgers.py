@@ -7,7 +7,7 @@ from uuid import uuid4
 from bson.binary import Binary
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.errors import StoreBusyError
 from app.store.mongo.appending import MAYBE_WRITTEN
 from app.store.mongo.chain import damage_named
@@ -59,6 +59,25 @@ class LedgerKeeper:
         """The entries 0, by run."""
         cursor = self._ledgers.find({"number": 0}).sort([("number", 1), ("run_id", 1)])
         return [_loaded(document) async for document in cursor]
+
+    async def list_places(self, after: LedgerPlace | None, limit: int) -> list[LedgerPlace]:
+        """Where the next entries of all runs are."""
+        if after is None:
+            return await self._places({}, limit)
+        run_id, number = after
+        found = await self._places({"run_id": run_id, "number": {"$gt": number}}, limit)
+        if len(found) < limit:
+            found += await self._places({"run_id": {"$gt": run_id}}, limit - len(found))
+        return found
+
+    async def _places(self, condition: Document, limit: int) -> list[LedgerPlace]:
+        named = {"run_id": 1, "number": 1}
+        cursor = self._ledgers.find(condition, named).sort([("run_id", 1), ("number", 1)])
+        with damage_named("ledger entry"):
+            return [
+                LedgerPlace(document["run_id"], index(document["number"]))
+                async for document in cursor.limit(limit)
+            ]
 
     async def remove(self, run_id: str) -> None:
         """Remove a run, entry 0 last."""

@@ -13,7 +13,7 @@ from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.message import EncodedMessage, MessageEdit, NewMessage, PastText
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
@@ -333,6 +333,12 @@ class MongoStore:
     async def list_ledger_runs(self) -> list[LedgerEntry]:
         with self._bounded():
             return await self._ledgers.list_runs()
+
+    async def list_ledger_places(
+        self, *, after: LedgerPlace | None = None, limit: int = 1000
+    ) -> list[LedgerPlace]:
+        with self._bounded():
+            return await self._ledgers.list_places(after, limit)
 
     async def remove_ledger(self, run_id: str) -> None:
         with translated_failures():  # as long as it takes, like an erasure

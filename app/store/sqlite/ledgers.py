@@ -5,11 +5,13 @@ from collections.abc import Iterable
 
 import apsw
 
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.store.sqlite.statements import Row, Value, find_row, rows, run, run_many
 
 _SLICE_ENTRIES = 16
 """As many as may be large without holding others up."""
+
+_BEFORE_ALL = LedgerPlace("", -1)
 
 _ENTRY = "SELECT run_id, number, revision, body FROM ledger_entry"
 _PARTS = "SELECT number, user_id, body FROM ledger_part WHERE run_id = ?"
@@ -68,6 +70,19 @@ def list_runs(connection: apsw.Connection) -> list[LedgerEntry]:
         for row in found
         for entry in _entries([row], rows(connection, f"{_PARTS} AND number = 0", (row[0],)))
     ]
+
+
+def list_places(
+    connection: apsw.Connection, after: LedgerPlace | None, limit: int
+) -> list[LedgerPlace]:
+    """Where the next entries of all runs are."""
+    found = rows(
+        connection,
+        "SELECT run_id, number FROM ledger_entry WHERE (run_id, number) > (?, ?)"
+        " ORDER BY run_id, number LIMIT ?",
+        (*(after or _BEFORE_ALL), limit),
+    )
+    return [LedgerPlace(*place) for place in found]
 
 
 def remove_slice(connection: apsw.Connection, run_id: str) -> bool:

@@ -13,7 +13,7 @@ from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
-from app.domain.ledger import LedgerEntry
+from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.limits import StoreLimits
 from app.domain.message import (
     EncodedMessage,
@@ -470,6 +470,14 @@ class SQLiteStore:
 
     async def list_ledger_runs(self) -> list[LedgerEntry]:
         return await self._reader.run(ledgers.list_runs)
+
+    async def list_ledger_places(
+        self, *, after: LedgerPlace | None = None, limit: int = 1000
+    ) -> list[LedgerPlace]:
+        def query(connection: apsw.Connection) -> list[LedgerPlace]:
+            return ledgers.list_places(connection, after, limit)
+
+        return await self._reader.run(query)
 
     async def remove_ledger(self, run_id: str) -> None:
         # Slice by slice, so that the appends of others get in between.
