@@ -207,3 +207,28 @@ async def test_a_run_of_another_machine_goes_on_here_if_told(
     assert problem(refused)[:2] == (409, "run_busy")
     assert f"{RUNS}/{taken.json()['run_id']}" == run
     assert (told["outcome"], told["report"]["state"]) == ("done", "done")
+
+
+@pytest.mark.parametrize("stage", ["begun", "ready"])
+@pytest.mark.parametrize("lives", [True, False])
+async def test_a_finish_under_way_is_told_apart_from_one_that_was_killed(
+    operator: AsyncClient, source: Path, tmp_path: Path, stage: str, lives: bool
+) -> None:
+    run = await verified(operator, source)
+    store = await SQLiteStore.open(tmp_path / "chatfold.db")
+    ledger = await find_run(store, run.removeprefix(f"{RUNS}/"))
+    holder = Holder.of_this_process()
+    if not lives:
+        holder = holder.model_copy(update={"began_at_seconds": 1.0})
+    at = {"at": "2026-11-20T12:00:00.000Z", "location": str(source)}
+    await ledger.change(holder=holder, finish={"manner": "rename", "stage": stage, **at})
+    await store.aclose()
+
+    told = (await operator.get(run)).json()
+    again = await operator.post(f"{run}/finish", json={"source": str(source), "dry_run": True})
+    order = {"job": "group-messages", "source": str(source)}
+    anew = await operator.post(RUNS, json=order) if lives else None
+
+    assert (told["is_at_work"], told["is_interrupted"]) == (lives, not lives)
+    assert again.status_code == (409 if lives else 200), again.text
+    assert anew is None or problem(anew)[:2] == (409, "run_busy")
