@@ -128,7 +128,7 @@ def empty_tree(record: FinishRecord, run_id: str) -> Steps[int]:
     Those have a file that was changed since it was looked at.
 
     Raises:
-        RunStateError: the list is gone.
+        RunStateError: the list is gone, or a link is where folders are to go.
         MigrationError: the file system refuses something.
     """
     root = Path(record.location)
@@ -176,6 +176,8 @@ def waiting_list_of(root: Path, run_id: str) -> Path:
 
 def _made_aside(root: Path, run_id: str) -> Path:
     aside = aside_of_tree(root, run_id)
+    if not is_own_folder(root, aside):
+        raise RunStateError(f"{aside} leads elsewhere; move it away, then finish again.")
     aside.mkdir(mode=0o700, exist_ok=True)  # what is in it may have been in folders as private
     sync_folder(root)
     return aside

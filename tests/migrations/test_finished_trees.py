@@ -277,6 +277,23 @@ async def test_a_folder_that_becomes_a_link_at_the_last_moment_is_not_followed(
     assert not (root / "projects/p1/chat_sessions/s4").exists()
 
 
+async def test_nothing_is_moved_aside_through_a_link(tmp_path: Path) -> None:
+    root = mixed(tmp_path / "tree")
+    ledger = await proven(root, MemoryStore())
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    aside = root / f".migrated_{ledger.run_id}"
+
+    with pytest.raises(RunStateError, match="leads elsewhere"):
+        await finished(ledger, root, RENAME, progress=Meanwhile(lambda: aside.symlink_to(outside)))
+
+    assert list(outside.iterdir()) == []
+    aside.unlink()
+    await finished(ledger, root, RENAME)
+    assert ledger.record.state is RunState.FINISHED
+    assert (aside / "chat_sessions/s1/messages.json").is_file()
+
+
 async def test_nothing_comes_back_through_a_link(tmp_path: Path) -> None:
     root = mixed(tmp_path / "tree")
     ledger = await proven(root, MemoryStore())
