@@ -242,7 +242,8 @@ FOR_OPERATORS = {
     *("list_ledger_runs", "list_ledger_places", "remove_ledger", "sizes"),
 }
 UNUSED = {
-    True: FOR_OPERATORS | {"find_owners"},
+    # The receipt of an erasure names the copies that runs have made.
+    True: (FOR_OPERATORS - {"list_ledger_runs"}) | {"find_owners"},
     False: FOR_OPERATORS
     | {"erase_user", "list_recent_messages", "list_summaries", "search", "stats"},
 }
