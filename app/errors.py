@@ -65,6 +65,29 @@ class MessageNotFoundError(NotFoundError):
         super().__init__(f"Session {session_id!r} has no message {message_id!r}.")
 
 
+class ProjectNotFoundError(NotFoundError):
+    """The user has no project with this id."""
+
+    code = "project_not_found"
+    title = "No such project"
+
+    def __init__(self, project_id: str) -> None:
+        self.project_id = project_id
+        super().__init__(f"There is no project {project_id!r} for this user.")
+
+
+class SessionNotInProjectError(NotFoundError):
+    """The project has no session with this id; whether another one has it is not told."""
+
+    code = "session_not_found"
+    title = "No such session in the project"
+
+    def __init__(self, project_id: str, session_id: str) -> None:
+        self.project_id = project_id
+        self.session_id = session_id
+        super().__init__(f"Project {project_id!r} has no session {session_id!r}.")
+
+
 # --- conflicts ----------------------------------------------------------------------------------
 
 
@@ -84,6 +107,28 @@ class SessionExistsError(ConflictError):
     def __init__(self, session_id: str) -> None:
         self.session_id = session_id
         super().__init__(f"Session {session_id!r} exists already.")
+
+
+class SessionNotEmptyError(ConflictError):
+    """The session has messages, and only an empty one was to be deleted."""
+
+    code = "session_not_empty"
+    title = "The session has messages"
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"Session {session_id!r} has messages; it was to be deleted if empty.")
+
+
+class ProjectNotEmptyError(ConflictError):
+    """The project has sessions, and only an empty one was to be deleted."""
+
+    code = "project_not_empty"
+    title = "The project has sessions"
+
+    def __init__(self, project_id: str) -> None:
+        self.project_id = project_id
+        super().__init__(f"Project {project_id!r} has sessions; `force` deletes them, too.")
 
 
 class RevisionMismatchError(ConflictError):
@@ -139,6 +184,16 @@ class MalformedJSONError(InvalidInputError):
 
     code = "malformed_json"
     title = "The body is not JSON"
+
+
+class BlankProjectError(InvalidInputError):
+    """A path names no project."""
+
+    code = "blank_project"
+    title = "The project's id is blank"
+
+    def __init__(self) -> None:
+        super().__init__(Fault("project_id", "must not be blank"))
 
 
 class InvalidCursorError(InvalidInputError):

@@ -19,12 +19,14 @@ from app.api.legacy import routes as legacy
 from app.api.metrics import Metrics
 from app.api.openapi import DocumentedApp
 from app.api.problems import install_problems
+from app.api.projects import routes as projects
 from app.api.slow_requests import SlowRequests
 from app.clock import Clock, SystemClock
 from app.legacy.folding_store import FoldingStore
 from app.legacy.opening import open_sources
 from app.service.flat_messages import FlatMessageService
 from app.service.migration_engine import MigrationEngine
+from app.service.projects import ProjectService
 from app.service.read_cache import ReadCache
 from app.service.sessions import SessionService
 from app.service.status import StatusService, StorePlace
@@ -107,6 +109,7 @@ def _doors(
     # Not by `include_router`, which finds each request's route twice, at 20 µs for the hot ones.
     app.router.routes.extend(ROUTES)
     app.include_router(legacy.router)
+    app.include_router(projects.router)
     app.include_router(migration_routes.router)
     app.include_router(status_routes.router)
     app.include_router(health.router)
@@ -124,7 +127,9 @@ def _connect(
     app.state.store = store
     app.state.migration_engine = engine
     app.state.status = StatusService(store, _place_of(settings.store), clock, cache)
-    app.state.sessions = SessionService(store, clock, cache)
+    sessions = SessionService(store, clock, cache)
+    app.state.sessions = sessions
+    app.state.projects = ProjectService(store, sessions, clock)
     app.state.users = UserService(store, clock, cache)
     app.state.flat_messages = FlatMessageService(store, clock)
 

@@ -1,5 +1,6 @@
 """What all tests share: a clock that tests own, and every store behind one fixture."""
 
+import gc
 import os
 from collections.abc import AsyncIterator
 from itertools import count
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=reason))
         if SERVER_VARIABLE in os.environ:
             item.add_marker("enable_socket")  # the server may be anywhere
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector pass over ten thousand tests, and what some of them hold, but seldom."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _store_name(item: pytest.Item) -> str | None:

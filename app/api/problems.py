@@ -20,6 +20,7 @@ from app.domain.session import pointer_of
 from app.errors import (
     AppError,
     AuthenticationError,
+    BlankProjectError,
     ConflictError,
     DocumentTooLargeError,
     EndpointSunsetError,
@@ -36,6 +37,7 @@ from app.errors import (
     RunBusyError,
     RunStateError,
     RunTakenOverError,
+    SessionNotEmptyError,
     StoreError,
     StoreUnavailableError,
     UnknownRunError,
@@ -60,8 +62,10 @@ _EVERYWHERE = (InvalidInputError, AuthenticationError, PermissionDeniedError, St
 _STATUSES: dict[type[Exception], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     RevisionMismatchError: HTTPStatus.PRECONDITION_FAILED,
+    SessionNotEmptyError: HTTPStatus.BAD_REQUEST,
     ConflictError: HTTPStatus.CONFLICT,
     MalformedJSONError: HTTPStatus.BAD_REQUEST,
+    BlankProjectError: HTTPStatus.BAD_REQUEST,
     InvalidCursorError: HTTPStatus.BAD_REQUEST,
     InvalidETagError: HTTPStatus.BAD_REQUEST,
     UserRequiredError: HTTPStatus.BAD_REQUEST,

@@ -11,6 +11,7 @@ from app.domain.image import SessionImage
 from app.domain.instants import instant_text
 from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.message import EncodedMessage, MessageEdit, NewMessage, PastText
+from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
@@ -89,9 +90,17 @@ class FoldingStore:
         return await self._write(key, lambda: self._store.change_header(key, change, precondition))
 
     async def delete(
-        self, key: SessionKey, at: datetime, precondition: Precondition | None = None
+        self,
+        key: SessionKey,
+        at: datetime,
+        precondition: Precondition | None = None,
+        *,
+        only_empty: bool = False,
     ) -> None:
-        await self._write(key, lambda: self._store.delete(key, at, precondition))
+        async def delete() -> None:
+            await self._store.delete(key, at, precondition, only_empty=only_empty)
+
+        await self._write(key, delete)
 
     async def list_summaries(
         self,
@@ -240,6 +249,35 @@ class FoldingStore:
             for source in self._sources
         )
         return replace(erasure, not_reached=(*erasure.not_reached, *sources))
+
+    # --- documents beside sessions ----------------------------------------------------------
+
+    async def put_document(self, document: OwnedDocument, *, replaces: Version | None) -> bool:
+        return await self._store.put_document(document, replaces=replaces)
+
+    async def read_document(self, key: DocumentKey) -> OwnedDocument | None:
+        return await self._store.read_document(key)
+
+    async def list_documents(
+        self,
+        user_id: str,
+        kind: str,
+        *,
+        group: str | None = None,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[OwnedDocument]:
+        return await self._store.list_documents(
+            user_id, kind, group=group, limit=limit, after=after
+        )
+
+    async def remove_document(self, key: DocumentKey, version: Version) -> bool:
+        return await self._store.remove_document(key, version)
+
+    async def list_document_keys(
+        self, *, after: DocumentKey | None = None, limit: int = 1000
+    ) -> list[DocumentKey]:
+        return await self._store.list_document_keys(after=after, limit=limit)
 
     # --- copies of a store ------------------------------------------------------------------
 

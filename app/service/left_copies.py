@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
+from app.errors import CorruptDocumentError
 from app.store.port import SessionStore
 
 _MAY_HOLD = "which may hold messages of the user."
@@ -34,8 +35,13 @@ async def left_copies(store: SessionStore) -> list[str]:
     Raises:
         StoreError: the store cannot be read.
     """
+    try:
+        entries = await store.list_ledger_runs()
+    except CorruptDocumentError:
+        # Damage that has nothing to do with the user must not stand in the way of an erasure.
+        return ["Copies that migrations may keep: the ledger of one is damaged."]
     sentences: list[str] = []
-    for entry in await store.list_ledger_runs():
+    for entry in entries:
         try:
             finish = _Run.model_validate_json(entry.body).finish
         except ValidationError:

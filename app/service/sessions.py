@@ -170,13 +170,20 @@ class SessionService:
         change = HeaderChange(members=members, is_merge=is_merge, at=self._clock.now())
         return await self._store.change_header(key, change, precondition)
 
-    async def delete(self, key: SessionKey, precondition: Precondition | None = None) -> None:
-        """Remove the session with everything in it.
+    async def delete(
+        self,
+        key: SessionKey,
+        precondition: Precondition | None = None,
+        *,
+        only_empty: bool = False,
+    ) -> None:
+        """Remove the session with everything in it; with `only_empty`, only where that is nothing.
 
         Raises:
             SessionNotFoundError: the user has no such session.
+            SessionNotEmptyError: it has messages, and only an empty one was to go.
         """
-        await self._store.delete(key, self._clock.now(), precondition)
+        await self._store.delete(key, self._clock.now(), precondition, only_empty=only_empty)
         self._cache.forget(key)
 
     # --- its messages -----------------------------------------------------------------------

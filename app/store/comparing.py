@@ -7,6 +7,7 @@ from app.domain.image import SessionImage
 from app.errors import SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.copy_report import Compared, Finding
+from app.store.copying_documents import compare_documents
 from app.store.copying_ledgers import compare_ledgers
 from app.store.lives import came_before, find_end, is_deleted_in
 from app.store.port import DeletionMark, SessionStore
@@ -30,7 +31,7 @@ async def compare_stores(
     progress: Progress | None = None,
     patience: Patience = PATIENCE,
 ) -> Compared:
-    """Compare every session, deletion mark and ledger of two stores; name what is not the same.
+    """Compare all that two stores hold, and name what is not the same.
 
     `sessions` is how many there should be, for the progress.
 
@@ -59,7 +60,9 @@ class _Comparing:
         await for_each(keys, self._handle)
         self.compared.differences.examples.sort()
         await self._compare_marks()
-        await compare_ledgers(self._source.store, self._target.store, self.compared, self._patience)
+        both = (self._source.store, self._target.store)
+        await compare_documents(*both, self.compared, self._patience)
+        await compare_ledgers(*both, self.compared, self._patience)
 
     async def _handle(self, one: KeyOfTwo) -> None:
         finding = await patiently(partial(self._find, one), self._patience)

@@ -97,6 +97,10 @@ class Copied:
     """Sessions that were deleted in the source."""
     messages: int = 0
     """In the sessions stored and replaced."""
+    documents: int = 0
+    """Documents beside the sessions that the target did not have, or in an earlier state."""
+    documents_left: int = 0
+    """Those of which it has a later or another state."""
     ledger_entries: int = 0
     """What runs have noted: entries that the target did not have, or in an earlier state."""
     ledger_entries_left: int = 0
@@ -117,6 +121,9 @@ class Compared:
     """In those sessions."""
     missing_marks: int = 0
     """Deletion marks of the source that the target does not have."""
+    equal_documents: int = 0
+    different_documents: int = 0
+    """Those that only one of the stores has included."""
     equal_ledger_entries: int = 0
     different_ledger_entries: int = 0
     """Those that only one of the stores has included."""
@@ -142,10 +149,12 @@ class CopyReport:
         compared = self.compared or Compared()
         return bool(
             self.copied.left.counts
+            or self.copied.documents_left
             or self.copied.ledger_entries_left
             or self.copied.damaged_ledger_entries.counts
             or compared.differences.counts
             or compared.missing_marks
+            or compared.different_documents
             or compared.different_ledger_entries
             or compared.damaged_ledger_entries.counts
         )
@@ -167,10 +176,13 @@ class CopyReport:
             f"messages copied: {copied.messages:,}; deletion marks: {copied.marks:,}",
             *_finding_lines("left as they are", copied.left),
         ]
-        if copied.ledger_entries:
-            lines.append(f"ledger entries copied: {copied.ledger_entries:,}")
-        if copied.ledger_entries_left:
-            lines.append(f"ledger entries left as they are: {copied.ledger_entries_left:,}")
+        counts = {
+            "documents copied": copied.documents,
+            "documents left as they are": copied.documents_left,
+            "ledger entries copied": copied.ledger_entries,
+            "ledger entries left as they are": copied.ledger_entries_left,
+        }
+        lines.extend(_count_lines(counts))
         lines.extend(_damage_lines("damaged ledger entries left", copied.damaged_ledger_entries))
         if compared is None:
             lines.append("not verified")
@@ -180,14 +192,20 @@ class CopyReport:
                 " equal by hash"
             )
             lines.extend(_finding_lines("differences", compared.differences))
-            if compared.missing_marks:
-                lines.append(f"deletion marks missing: {compared.missing_marks:,}")
-            if compared.equal_ledger_entries:
-                lines.append(f"ledger entries that are equal: {compared.equal_ledger_entries:,}")
-            if compared.different_ledger_entries:
-                lines.append(f"ledger entries that differ: {compared.different_ledger_entries:,}")
+            counts = {
+                "deletion marks missing": compared.missing_marks,
+                "documents that are equal": compared.equal_documents,
+                "documents that differ": compared.different_documents,
+                "ledger entries that are equal": compared.equal_ledger_entries,
+                "ledger entries that differ": compared.different_ledger_entries,
+            }
+            lines.extend(_count_lines(counts))
             lines.extend(_damage_lines("damaged ledger entries", compared.damaged_ledger_entries))
         return "\n".join(lines) + "\n"
+
+
+def _count_lines(counts: dict[str, int]) -> Iterator[str]:
+    return (f"{what}: {count:,}" for what, count in counts.items() if count)
 
 
 def _finding_lines(title: str, findings: Findings) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """Copying: everything of one store into another; done again, it only brings what is missing.
 
-Deletion marks go first, then sessions in the order of their keys, a few at a time, then what runs
-of folds have noted, so that no note comes before what it is about. What the target has in the same
-version is left alone: a copy that was interrupted goes on cheaply, and a second one brings what has
-happened since. What the target has of its own is reported and never touched.
+Deletion marks go first, then sessions in the order of their keys, a few at a time, then documents
+beside them, then what runs of folds have noted, so that no note comes before what it is about. What
+the target has in the same version is left alone: a copy that was interrupted goes on cheaply, and a
+second one brings what has happened since. What the target has of its own is reported and never
+touched.
 
 Dates decide nothing but which of two lives under one key came first, where a session was deleted
 and made anew between two copies; where they leave a doubt, the target's is left as it is.
@@ -23,6 +24,7 @@ from app.errors import (
 )
 from app.progress import Progress, SilentProgress
 from app.store.copy_report import Copied, Finding
+from app.store.copying_documents import copy_documents
 from app.store.copying_ledgers import copy_ledgers
 from app.store.lives import came_before, find_end, is_deleted_in
 from app.store.port import PutOutcome, SessionStore
@@ -81,7 +83,9 @@ class _Copying:
         marked = with_deletions(keys, self._target.store, self._patience)
         await for_each(marked, self._handle)
         self.copied.left.examples.sort()
-        await copy_ledgers(self._source.store, self._target.store, self.copied, self._patience)
+        both = (self._source.store, self._target.store)
+        await copy_documents(*both, self.copied, self._patience)
+        await copy_ledgers(*both, self.copied, self._patience)
 
     async def _carry_marks(self) -> None:
         self._progress.begin("marks", None)

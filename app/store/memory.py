@@ -22,6 +22,7 @@ from app.domain.message import (
     PastText,
     placed_json,
 )
+from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.page import Page, Position
 from app.domain.search import SearchHit, SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
@@ -30,9 +31,11 @@ from app.errors import (
     MessageNotFoundError,
     ParentNotFoundError,
     SessionExistsError,
+    SessionNotEmptyError,
     SessionNotFoundError,
 )
 from app.store.marking import Marking
+from app.store.memory_documents import MemoryDocuments
 from app.store.memory_entries import Entry, Place
 from app.store.memory_ledgers import MemoryLedgers
 from app.store.port import (
@@ -64,6 +67,7 @@ class MemoryStore:
         self._marking = Marking(self.marking_secret)
         self._entries: dict[SessionKey, Entry] = {}
         self._marked_at: dict[bytes, datetime] = {}
+        self._documents = MemoryDocuments()
         self._ledgers = MemoryLedgers()
 
     # --- sessions ---------------------------------------------------------------------------
@@ -123,9 +127,16 @@ class MemoryStore:
         return changed.model_copy(deep=True)
 
     async def delete(
-        self, key: SessionKey, at: datetime, precondition: Precondition | None = None
+        self,
+        key: SessionKey,
+        at: datetime,
+        precondition: Precondition | None = None,
+        *,
+        only_empty: bool = False,
     ) -> None:
-        self._guarded(key, precondition)
+        entry = self._guarded(key, precondition)
+        if only_empty and entry.header.message_count:
+            raise SessionNotEmptyError(key.session_id)
         del self._entries[key]
         self._marked_at[self._marking.mark(*key)] = whole_milliseconds(at)
 
@@ -345,9 +356,38 @@ class MemoryStore:
             session_count=len(entries),
             message_count=sum(len(entry.places) for entry in entries),
             past_text_count=sum(len(p.past_texts) for entry in entries for p in entry.places),
+            document_count=self._documents.forget(user_id),
             ledger_part_count=self._ledgers.forget(user_id),
             not_reached=("Memory that the process has freed and not yet used again.",),
         )
+
+    # --- documents beside sessions ----------------------------------------------------------
+
+    async def put_document(self, document: OwnedDocument, *, replaces: Version | None) -> bool:
+        document.check_size()
+        return self._documents.put(document, replaces)
+
+    async def read_document(self, key: DocumentKey) -> OwnedDocument | None:
+        return self._documents.find(key)
+
+    async def list_documents(
+        self,
+        user_id: str,
+        kind: str,
+        *,
+        group: str | None = None,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[OwnedDocument]:
+        return self._documents.page(user_id, kind, group, limit, after)
+
+    async def remove_document(self, key: DocumentKey, version: Version) -> bool:
+        return self._documents.remove(key, version)
+
+    async def list_document_keys(
+        self, *, after: DocumentKey | None = None, limit: int = 1000
+    ) -> list[DocumentKey]:
+        return self._documents.keys(after)[:limit]
 
     # --- copies of a store ------------------------------------------------------------------
 
@@ -433,6 +473,7 @@ class MemoryStore:
 
     async def aclose(self) -> None:
         self._entries.clear()
+        self._documents = MemoryDocuments()
         self._ledgers = MemoryLedgers()
 
     # --- inside -----------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from app.domain.image import SessionImage
 from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, EncodedMessage, MessageEdit, NewMessage, PastText
+from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.domain.session import (
@@ -162,6 +163,8 @@ class Erasure:
     message_count: int
     """Places, tombstones included."""
     past_text_count: int
+    document_count: int
+    """Documents beside the sessions: projects, and what belongs to them."""
     ledger_part_count: int
     """What jobs had noted of the user, a part per ledger entry."""
     not_reached: tuple[str, ...]
@@ -274,13 +277,21 @@ class SessionStore(Protocol):
         ...
 
     async def delete(
-        self, key: SessionKey, at: datetime, precondition: Precondition | None = None
+        self,
+        key: SessionKey,
+        at: datetime,
+        precondition: Precondition | None = None,
+        *,
+        only_empty: bool = False,
     ) -> None:
         """Remove the session with everything in it and leave a deletion marker without content.
+
+        With `only_empty`, only where it has no living message, in the same atomic step.
 
         Raises:
             SessionNotFoundError: the user has no such session.
             RevisionMismatchError: the precondition does not hold.
+            SessionNotEmptyError: it has living messages, and only an empty one was to go.
         """
         ...
 
@@ -429,6 +440,47 @@ class SessionStore(Protocol):
 
         May take long; other users' writes go on meanwhile.
         """
+        ...
+
+    # --- documents beside sessions ----------------------------------------------------------
+
+    async def put_document(self, document: OwnedDocument, *, replaces: Version | None) -> bool:
+        """Store a document if the stored one is of the version that it `replaces`; says whether.
+
+        None: if there is none. Repeating a put is safe: the very same state is answered with True.
+
+        Raises:
+            DocumentTooLargeError: its body passes `OWNED_DOCUMENT_LIMIT_BYTES`.
+        """
+        ...
+
+    async def read_document(self, key: DocumentKey) -> OwnedDocument | None:
+        """The document, or None where there is none."""
+        ...
+
+    async def list_documents(
+        self,
+        user_id: str,
+        kind: str,
+        *,
+        group: str | None = None,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[OwnedDocument]:
+        """A page of the user's documents of a kind, of one group where it is given.
+
+        By (`order`, id), both falling; positions are these. `limit` is 1 to `PAGE_LIMIT`.
+        """
+        ...
+
+    async def remove_document(self, key: DocumentKey, version: Version) -> bool:
+        """Remove a document if it is of this version; says whether. Nothing of it stays."""
+        ...
+
+    async def list_document_keys(
+        self, *, after: DocumentKey | None = None, limit: int = 1000
+    ) -> list[DocumentKey]:
+        """The next keys of the whole store in order, by code point; for operators."""
         ...
 
     # --- copies of a store ------------------------------------------------------------------

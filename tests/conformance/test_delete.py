@@ -1,9 +1,11 @@
 """A deleted session is gone from everywhere, and only its marker stays."""
 
+import asyncio
+
 import pytest
 
 from app.domain.identity import SessionKey
-from app.errors import SessionNotFoundError
+from app.errors import SessionNotEmptyError, SessionNotFoundError
 from app.store.port import MessageWindow, SessionStore
 from tests.conformance.state import Neighbours, ids_listed, places_found, state_of
 from tests.conftest import OpenStore
@@ -119,3 +121,50 @@ async def test_a_long_session_is_deleted_whole(store: SessionStore, neighbours: 
     assert len(await store.list_recent_messages(ADA, limit=1000)) == 2
     assert await state_of(store, SessionKey(ADA, "neighbour")) == before
     assert await neighbours.are_untouched()
+
+
+# --- only where it is empty ---------------------------------------------------------------------
+
+
+async def test_a_session_with_messages_stays_where_only_an_empty_one_was_to_go(
+    store: SessionStore, neighbours: Neighbours
+) -> None:
+    await store.insert(make_new_session(messages=make_messages(2)))
+    before = await state_of(store, KEY)
+
+    with pytest.raises(SessionNotEmptyError):
+        await store.delete(KEY, START, only_empty=True)
+
+    assert await state_of(store, KEY) == before
+    assert await store.find_deleted([KEY]) == set()
+    assert await neighbours.are_untouched()
+
+
+async def test_a_session_of_tombstones_is_empty(store: SessionStore) -> None:
+    await store.insert(make_new_session(messages=make_messages(1)))
+    await store.delete_message(KEY, "m0", START)
+
+    await store.delete(KEY, START, only_empty=True)
+
+    assert await store.find_version(KEY) is None
+    assert await store.find_deleted([KEY]) == {KEY}
+
+
+async def test_an_append_and_a_deletion_of_an_empty_session_do_not_both_happen(
+    store: SessionStore,
+) -> None:
+    for _ in range(5):
+        await store.insert(make_new_session())
+
+        appended, deleted = await asyncio.gather(
+            store.append(KEY, make_messages(1), at=START),
+            store.delete(KEY, START, only_empty=True),
+            return_exceptions=True,
+        )
+
+        if isinstance(deleted, SessionNotEmptyError):
+            assert len((await store.read(KEY)).messages()) == 1
+            await store.delete(KEY, START)
+        else:
+            assert deleted is None
+            assert isinstance(appended, SessionNotFoundError)

@@ -13,6 +13,7 @@ from app.store.mongo.documents import (
     Segment,
     SessionHead,
     StoredLedgerEntry,
+    StoredOwnedDocument,
 )
 
 Document = dict[str, Any]
@@ -44,6 +45,8 @@ def _declaration_of(collection: str, document: Document) -> type[BaseModel]:
             return Chore
         case "ledgers":
             return StoredLedgerEntry
+        case "documents":
+            return StoredOwnedDocument
         case "meta":
             return Meta if document["_id"] == "store" else CheckDocument
         case _:

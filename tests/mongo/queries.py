@@ -14,6 +14,10 @@ Keys = Sequence[tuple[str, Any]]
 ID_INDEX: Keys = [("_id", 1)]
 _RANGES = {"$gt", "$gte", "$lt", "$lte", "$regex"}
 _MANY = "$in"
+_LOOKING_FOR_NOTHING = {
+    *("insert", "endSessions", "getMore", "killCursors"),
+    *("collStats", "dbStats"),
+}
 
 
 class Query(NamedTuple):
@@ -65,7 +69,7 @@ def queries_of(commands: Iterable[Command]) -> Iterator[Query]:
             case "aggregate":
                 yield Query(body["aggregate"], body["pipeline"][0]["$match"], [])
             case name:
-                assert name in {"insert", "endSessions", "getMore", "killCursors"}
+                assert name in _LOOKING_FOR_NOTHING
 
 
 def _bounds(condition: Document) -> tuple[set[str], set[str]]:

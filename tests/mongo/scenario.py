@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any, cast
 
 from app.domain.ledger import LedgerEntry, LedgerPlace
+from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.search import parse_query
 from app.errors import SessionExistsError
 from app.store.mongo.store import MongoStore
@@ -56,6 +57,7 @@ async def ask_everything(store: MongoStore, clock: FakeClock) -> set[str]:
     await write(port)
     await store.settle()
     await read(port)
+    await keep_documents(port)
     await copy(port)
     await fold(port)
     await remove(port)
@@ -120,6 +122,22 @@ async def read(store: SessionStore) -> None:
         await store.search(ADA, parse_query(query))
     await store.stats(ADA)
     await store.check()
+    await store.sizes()
+
+
+async def keep_documents(store: SessionStore) -> None:
+    for number in range(3):
+        key = DocumentKey(ADA, "project", f"p{number}")
+        document = OwnedDocument.new(key, {"n": number}, group="g", order="2026")
+        await store.put_document(document, replaces=None)
+        await store.put_document(document.changed({}), replaces=document.version)
+        await store.read_document(key)
+    await store.remove_document(key, document.changed({}).version)
+    for group in (None, "g"):
+        page = await store.list_documents(ADA, "project", group=group, limit=1)
+        position = page.next_position
+        await store.list_documents(ADA, "project", group=group, limit=1, after=position)
+    await store.list_document_keys(after=(await store.list_document_keys(limit=1))[0])
 
 
 async def copy(store: SessionStore) -> None:

@@ -30,8 +30,19 @@ INDEXES: dict[str, dict[str, Keys]] = {
         "runs": [("number", 1), ("run_id", 1)],
         "owners": [("parts.user_id", 1)],
     },
+    "documents": {
+        "kinds": [("user_id", -1), ("kind", -1), ("list_order", -1), ("document_id", -1)],
+        "groups": [
+            *(("user_id", -1), ("kind", -1), ("group", -1)),
+            *(("list_order", -1), ("document_id", -1)),
+        ],
+        "keys": [("user_id", 1), ("kind", 1), ("document_id", 1)],
+    },
     "meta": {},
 }
+
+_KINDS = "user_id, kind, list_order, document_id"
+_GROUPS = "user_id, kind, group, list_order, document_id"
 
 EXPECTED = {
     "sessions: deleted_at, user_id by user_id, updated_at, session_id": "activity",
@@ -57,12 +68,19 @@ EXPECTED = {
     "ledgers: run_id": "run",
     "ledgers: number by number, run_id": "runs",
     "ledgers: parts.user_id": "owners",
+    f"documents: kind, user_id by {_KINDS}": "kinds",
+    f"documents: $or, kind, user_id by {_KINDS}": "kinds",
+    f"documents: group, kind, user_id by {_GROUPS}": "groups",
+    f"documents: $or, group, kind, user_id by {_GROUPS}": "groups",
+    "documents: user_id": "keys",
 }
 """By shape, for all but those that name an `_id`, which its own index serves."""
 
 WALKS = {
     "sessions: session_id by user_id, session_id": "keys",  # the first page of all keys
     "sessions: $or, user_id by user_id, session_id": "keys",  # and the next ones
+    "documents:  by user_id, kind, document_id": "keys",
+    "documents: $or by user_id, kind, document_id": "keys",
     "sessions: deleted_at by _id": None,  # the first page of all marks: `_id` puts them in order
 }
 """Of operators, who copy or verify a whole store: an index gives the order, all is looked at."""
@@ -142,8 +160,9 @@ async def test_every_query_is_served_by_an_index_and_every_index_has_a_query(
     }
     assert served == dict.fromkeys(EXPECTED, True)
     walked = {
-        shape: by_shape[shape].is_ordered_by(INDEXES["sessions"][index] if index else ID_INDEX)
+        shape: query.is_ordered_by(INDEXES[query.collection][index] if index else ID_INDEX)
         for shape, index in WALKS.items()
+        for query in (by_shape[shape],)
     }
     assert walked == dict.fromkeys(WALKS, True)
     assert set(EXPECTED.values()) == {name for indexes in INDEXES.values() for name in indexes}

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from app.domain.ledger import LedgerEntry
+from app.errors import CorruptDocumentError
 from app.service.left_copies import left_copies
 from app.service.read_cache import ReadCache
 from app.service.users import UserService
@@ -81,3 +82,13 @@ async def test_a_damaged_ledger_hinders_no_erasure(store: SessionStore, tmp_path
 
     assert "Copies that migration damaged may keep: its ledger is damaged." in not_reached
     assert await store.list_keys() == []
+
+
+async def test_an_entry_that_cannot_be_decoded_hinders_none_either() -> None:
+    class Damaged(MemoryStore):
+        async def list_ledger_runs(self) -> list[LedgerEntry]:
+            raise CorruptDocumentError("ledger entry")
+
+    assert await left_copies(Damaged()) == [
+        "Copies that migrations may keep: the ledger of one is damaged."
+    ]

@@ -177,7 +177,7 @@ async def test_a_newer_file_is_refused_with_both_versions(path: Path) -> None:
     await (await SQLiteStore.open(path)).aclose()
     _as_stranger(path, "PRAGMA user_version = 99")
 
-    with pytest.raises(StoreVersionError, match="version 99 and this Chatfold knows 2"):
+    with pytest.raises(StoreVersionError, match="version 99 and this Chatfold knows 3"):
         await SQLiteStore.open(path)
 
 

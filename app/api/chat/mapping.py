@@ -126,6 +126,7 @@ def receipt_view(receipt: Receipt) -> ErasureReceipt:
         session_count=receipt.erasure.session_count,
         message_count=receipt.erasure.message_count,
         past_text_count=receipt.erasure.past_text_count,
+        document_count=receipt.erasure.document_count,
         ledger_part_count=receipt.erasure.ledger_part_count,
         not_reached=list(receipt.erasure.not_reached),
         erased_at=receipt.erased_at,

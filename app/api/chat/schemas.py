@@ -232,6 +232,7 @@ class ErasureReceipt(BaseModel):
     session_count: int
     message_count: int
     past_text_count: int
+    document_count: int
     ledger_part_count: int
     not_reached: list[str]
     erased_at: Instant

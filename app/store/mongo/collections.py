@@ -16,6 +16,7 @@ class Collections:
     segments: AsyncCollection[Document]
     chores: AsyncCollection[Document]
     ledgers: AsyncCollection[Document]
+    documents: AsyncCollection[Document]
     meta: AsyncCollection[Document]
     can_project_changes: bool = True
     """Whether a head can be changed and a part of it be answered; else the whole head comes."""

@@ -10,6 +10,7 @@ from app.domain.identity import SessionKey, Version
 from app.domain.session import Precondition
 from app.errors import (
     CorruptDocumentError,
+    SessionNotEmptyError,
     SessionNotFoundError,
     StoreBusyError,
     StoreUnavailableError,
@@ -21,6 +22,7 @@ from app.store.mongo.encoding import Document, naive_instant
 from app.store.mongo.ledgers import LedgerKeeper
 from app.store.mongo.listing import EVER, HEADS
 from app.store.mongo.marks import Marks
+from app.store.mongo.owned_documents import DocumentKeeper
 from app.store.mongo.reading import Reader
 from app.store.port import DeletionMark, Erasure
 
@@ -46,15 +48,22 @@ class Deleter:
         chores: Chores,
         marks: Marks,
         ledgers: LedgerKeeper,
+        documents: DocumentKeeper,
     ) -> None:
         self._sessions = collections.sessions
         self._reader = reader
         self._chores = chores
         self._marks = marks
         self._ledgers = ledgers
+        self._documents = documents
 
     async def delete(
-        self, key: SessionKey, at: datetime, precondition: Precondition | None
+        self,
+        key: SessionKey,
+        at: datetime,
+        precondition: Precondition | None,
+        *,
+        only_empty: bool,
     ) -> None:
         """Put a mark in the head's place, then remove the segments; see the port."""
         tried: str | None = None
@@ -67,6 +76,10 @@ class Deleter:
             if precondition is not None:
                 precondition.check(key.session_id, Version(generation, head["revision"]))
                 condition["revision"] = head["revision"]
+            if only_empty:
+                if head["message_count"] != 0:
+                    raise SessionNotEmptyError(key.session_id)
+                condition["message_count"] = 0
             mark = {
                 "_id": self._reader.head_id(key),
                 "user_id": key.user_id,
@@ -89,7 +102,7 @@ class Deleter:
                 the session cannot be told any more.
             CorruptDocumentError: nothing says which session it is.
         """
-        wanted = {"generation": 1, "revision": 1, "newest_segment": 1}
+        wanted = dict.fromkeys(("generation", "revision", "newest_segment", "message_count"), 1)
         try:
             head = await self._reader.get_members(key, wanted)
         except SessionNotFoundError:
@@ -127,5 +140,6 @@ class Deleter:
                         if isinstance(one.get("past_texts"), list)
                     )
         await self._sessions.delete_many({"user_id": user_id, "deleted_at": {"$gte": EVER}})
+        documents = await self._documents.forget_user(user_id)
         ledger_parts = await self._ledgers.forget_user(user_id)
-        return Erasure(sessions, messages, past_texts, ledger_parts, _NOT_REACHED)
+        return Erasure(sessions, messages, past_texts, documents, ledger_parts, _NOT_REACHED)

@@ -16,6 +16,7 @@ SESSIONS = "sessions"
 SEGMENTS = "segments"
 CHORES = "chores"
 LEDGERS = "ledgers"
+OWNED_DOCUMENTS = "documents"
 META = "meta"
 
 
@@ -259,6 +260,50 @@ class StoredLedgerEntry(BeanieDocument):
         ]
 
 
+class StoredOwnedDocument(BeanieDocument):
+    """What a user has beside sessions: a project, or what belongs to one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str  # type: ignore[assignment] # `_id`: made of the three that identify it
+    user_id: str
+    kind: str
+    document_id: str
+    generation: str
+    revision: int
+    group: str
+    list_order: str
+    body: dict[str, Any] | str
+    """A string holds JSON that BSON would not keep as it is."""
+
+    class Settings:
+        """Where they are kept, and how they are found."""
+
+        name = OWNED_DOCUMENTS
+        indexes = [  # noqa: RUF012 - Beanie reads a plain list
+            # Lists of a kind, and of one group of it.
+            IndexModel(
+                [
+                    *(("user_id", DESCENDING), ("kind", DESCENDING)),
+                    *(("list_order", DESCENDING), ("document_id", DESCENDING)),
+                ],
+                name="kinds",
+            ),
+            IndexModel(
+                [
+                    *(("user_id", DESCENDING), ("kind", DESCENDING), ("group", DESCENDING)),
+                    *(("list_order", DESCENDING), ("document_id", DESCENDING)),
+                ],
+                name="groups",
+            ),
+            # All keys in order, for operators: copying.
+            IndexModel(
+                [("user_id", ASCENDING), ("kind", ASCENDING), ("document_id", ASCENDING)],
+                name="keys",
+            ),
+        ]
+
+
 class Meta(BeanieDocument):
     """What the store is: its layout's version and the secret that its keys are made with."""
 
@@ -284,4 +329,7 @@ class CheckDocument(BaseModel):
     count: int
 
 
-DOCUMENTS: tuple[type[BeanieDocument], ...] = (SessionHead, Segment, Chore, StoredLedgerEntry, Meta)
+DOCUMENTS: tuple[type[BeanieDocument], ...] = (
+    *(SessionHead, Segment, Chore),
+    *(StoredLedgerEntry, StoredOwnedDocument, Meta),
+)

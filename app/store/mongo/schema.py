@@ -17,7 +17,15 @@ from pymongo.write_concern import WriteConcern
 from app.errors import CorruptStoreError, StoreVersionError
 from app.store.mongo.collections import Collections
 from app.store.mongo.connection import connect, document_bytes_of
-from app.store.mongo.documents import CHORES, DOCUMENTS, LEDGERS, META, SEGMENTS, SESSIONS
+from app.store.mongo.documents import (
+    CHORES,
+    DOCUMENTS,
+    LEDGERS,
+    META,
+    OWNED_DOCUMENTS,
+    SEGMENTS,
+    SESSIONS,
+)
 from app.store.mongo.encoding import Document
 from app.store.mongo.failures import THROTTLED
 
@@ -109,6 +117,7 @@ def collections_of(database: AsyncDatabase[Document], facts: ServerFacts) -> Col
         segments=collection(SEGMENTS),
         chores=collection(CHORES),
         ledgers=collection(LEDGERS),
+        documents=collection(OWNED_DOCUMENTS),
         meta=collection(META),
         can_project_changes=facts.can_project_changes,
     )

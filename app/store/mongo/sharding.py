@@ -12,7 +12,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from app.errors import ConfigurationError
 from app.store.mongo.connection import is_cosmos
-from app.store.mongo.documents import CHORES, LEDGERS, META, SEGMENTS, SESSIONS
+from app.store.mongo.documents import (
+    CHORES,
+    LEDGERS,
+    META,
+    OWNED_DOCUMENTS,
+    SEGMENTS,
+    SESSIONS,
+)
 from app.store.mongo.encoding import Document
 from app.store.mongo.failures import translated_failures
 from app.store.mongo.schema import (
@@ -28,8 +35,9 @@ _SHARD_KEYS: dict[str, dict[str, int | str]] = {
     SEGMENTS: {"user_id": 1, "generation": 1},
     CHORES: {"_id": "hashed"},
     LEDGERS: {"_id": "hashed"},
+    OWNED_DOCUMENTS: {"user_id": 1, "_id": 1},
 }
-_COSMOS_KEYS = {SESSIONS: "user_id", SEGMENTS: "user_id", CHORES: "_id", LEDGERS: "_id"}
+_COSMOS_KEYS = {name: next(iter(key)) for name, key in _SHARD_KEYS.items()}
 """It divides by one field, and hashes that."""
 
 _DAY_SECONDS = 24 * 60 * 60.0

@@ -15,6 +15,7 @@ from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
 from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.message import EncodedMessage, MessageEdit, NewMessage, PastText
+from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
@@ -34,6 +35,7 @@ from app.store.mongo.ledgers import LedgerKeeper
 from app.store.mongo.listing import Lister
 from app.store.mongo.marks import Marks
 from app.store.mongo.measuring import measured
+from app.store.mongo.owned_documents import DocumentKeeper
 from app.store.mongo.reading import Reader
 from app.store.mongo.restoring import Restorer
 from app.store.mongo.schema import (
@@ -92,7 +94,10 @@ class MongoStore:
             collections, self._reader, self._marks, self._chores, self.limits, budget
         )
         self._ledgers = LedgerKeeper(collections, self._chores, self._marks)
-        self._deleter = Deleter(collections, self._reader, self._chores, self._marks, self._ledgers)
+        self._documents = DocumentKeeper(collections)
+        self._deleter = Deleter(
+            *(collections, self._reader, self._chores, self._marks), self._ledgers, self._documents
+        )
         self._lister = Lister(collections, self._reader)
         self._searcher = Searcher(collections, self._reader, SEARCH_LIMIT_BYTES)
         self._images = ImageKeeper(
@@ -186,10 +191,17 @@ class MongoStore:
             return await self._changer.change_header(key, change, precondition)
 
     async def delete(
-        self, key: SessionKey, at: datetime, precondition: Precondition | None = None
+        self,
+        key: SessionKey,
+        at: datetime,
+        precondition: Precondition | None = None,
+        *,
+        only_empty: bool = False,
     ) -> None:
         with self._bounded():
-            await self._deleter.delete(key, whole_milliseconds(at), precondition)
+            await self._deleter.delete(
+                key, whole_milliseconds(at), precondition, only_empty=only_empty
+            )
 
     async def list_summaries(
         self,
@@ -284,6 +296,39 @@ class MongoStore:
     async def erase_user(self, user_id: str, at: datetime) -> Erasure:
         with translated_failures():  # as long as it takes; each command has its own end
             return await self._deleter.erase_user(user_id, whole_milliseconds(at))
+
+    # --- documents beside sessions ----------------------------------------------------------
+
+    async def put_document(self, document: OwnedDocument, *, replaces: Version | None) -> bool:
+        document.check_size()
+        with self._bounded():
+            return await self._documents.put(document, replaces)
+
+    async def read_document(self, key: DocumentKey) -> OwnedDocument | None:
+        with self._bounded():
+            return await self._documents.find(key)
+
+    async def list_documents(
+        self,
+        user_id: str,
+        kind: str,
+        *,
+        group: str | None = None,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[OwnedDocument]:
+        with self._bounded():
+            return await self._documents.list_page(user_id, kind, group, limit, after)
+
+    async def remove_document(self, key: DocumentKey, version: Version) -> bool:
+        with self._bounded():
+            return await self._documents.remove(key, version)
+
+    async def list_document_keys(
+        self, *, after: DocumentKey | None = None, limit: int = 1000
+    ) -> list[DocumentKey]:
+        with self._bounded():
+            return await self._documents.list_keys(after, limit)
 
     # --- copies of a store ------------------------------------------------------------------
 

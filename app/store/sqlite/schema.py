@@ -14,8 +14,8 @@ from app.errors import StoreVersionError
 from app.store.sqlite.statements import find_row, pragma, run
 
 APPLICATION_ID = 0x43484644  # "CHFD", so that `file` and we know whose file this is
-SCHEMA_VERSION = 2
-"""1 had no ledgers."""
+SCHEMA_VERSION = 3
+"""1 had no ledgers, 2 no documents beside the sessions."""
 SQLITE_FLOOR = (3, 51, 3)
 """The first release without the WAL-reset bug (sqlite.org/wal.html#walresetbug)."""
 
@@ -133,6 +133,22 @@ CREATE TABLE ledger_part (
 CREATE INDEX ledger_part_by_user ON ledger_part (user_id);
 """
 
+_DOCUMENT_TABLES = """
+CREATE TABLE document (
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    id TEXT NOT NULL,
+    generation TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    group_name TEXT NOT NULL,
+    list_order TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (user_id, kind, id)
+) STRICT;
+CREATE INDEX document_by_kind ON document (user_id, kind, list_order, id);
+CREATE INDEX document_by_group ON document (user_id, kind, group_name, list_order, id);
+"""
+
 
 def check_library() -> None:
     """Pass if the SQLite library below us can be trusted with a store.
@@ -166,7 +182,7 @@ def prepare(
     application_id = pragma(connection, "application_id")
     version = pragma(connection, "user_version")
     if application_id == 0 and version == 0 and not _has_tables(connection):
-        run(connection, _TABLES + _LEDGER_TABLES)
+        run(connection, _TABLES + _LEDGER_TABLES + _DOCUMENT_TABLES)
         secret = new_secret or os.urandom(32)
         run(connection, "INSERT INTO meta VALUES ('marker_secret', ?)", (secret,))
         run(connection, "INSERT INTO meta VALUES ('terms_version', ?)", (terms_version,))
@@ -180,8 +196,10 @@ def prepare(
             f"The file has schema version {version} and this Chatfold knows {SCHEMA_VERSION}:"
             " a newer Chatfold has written it, and only a newer one can open it."
         )
-    if version == 1:
-        run(connection, _LEDGER_TABLES)
+    if version < SCHEMA_VERSION:
+        if version == 1:
+            run(connection, _LEDGER_TABLES)
+        run(connection, _DOCUMENT_TABLES)
         pragma(connection, "user_version", SCHEMA_VERSION)
     if new_secret is not None and not _holds_anything(connection):
         run(connection, "UPDATE meta SET value = ? WHERE name = 'marker_secret'", (new_secret,))

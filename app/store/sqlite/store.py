@@ -22,6 +22,7 @@ from app.domain.message import (
     PastText,
     placed_json,
 )
+from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.page import Page, Position
 from app.domain.search import TERMS_VERSION, SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
@@ -29,6 +30,7 @@ from app.errors import (
     MessageIdConflictError,
     MessageNotFoundError,
     SessionExistsError,
+    SessionNotEmptyError,
     StoreUnavailableError,
 )
 from app.store.marking import Marking
@@ -50,6 +52,7 @@ from app.store.port import (
 )
 from app.store.sqlite import (
     deletion,
+    documents,
     headers,
     images,
     ledgers,
@@ -200,10 +203,17 @@ class SQLiteStore:
         return await self._writer.run(work)
 
     async def delete(
-        self, key: SessionKey, at: datetime, precondition: Precondition | None = None
+        self,
+        key: SessionKey,
+        at: datetime,
+        precondition: Precondition | None = None,
+        *,
+        only_empty: bool = False,
     ) -> None:
         def work(connection: apsw.Connection) -> None:
             row = _guarded(connection, key, precondition)
+            if only_empty and headers.read_header(connection, row).message_count:
+                raise SessionNotEmptyError(key.session_id)
             deletion.delete_session(connection, row)
             self._markers.add(connection, *key, at=instant_text(whole_milliseconds(at)))
 
@@ -374,11 +384,12 @@ class SQLiteStore:
         return await self._reader.run(query)
 
     async def erase_user(self, user_id: str, at: datetime) -> Erasure:
-        def remove_headers(connection: apsw.Connection) -> tuple[int, int, int, int]:
+        def remove_headers(connection: apsw.Connection) -> tuple[int, int, int, int, int]:
             counts = deletion.count_user(connection, user_id)
             self._markers.add(connection, user_id, at=instant_text(whole_milliseconds(at)))
             deletion.delete_user_sessions(connection, user_id)
-            return *counts, ledgers.forget_user(connection, user_id)
+            document_count = documents.forget_user(connection, user_id)
+            return *counts, document_count, ledgers.forget_user(connection, user_id)
 
         counts = await self._writer.run(remove_headers)
         # Slice by slice, so that the appends of others get in between. All that waits to be swept
@@ -392,6 +403,50 @@ class SQLiteStore:
         if not await self._writer.empty_log():
             not_reached += ("The write-ahead log, which a reader holds for now.",)
         return Erasure(*counts, not_reached)
+
+    # --- documents beside sessions ----------------------------------------------------------
+
+    async def put_document(self, document: OwnedDocument, *, replaces: Version | None) -> bool:
+        document.check_size()
+
+        def work(connection: apsw.Connection) -> bool:
+            return documents.put(connection, document, replaces)
+
+        return await self._writer.run(work)
+
+    async def read_document(self, key: DocumentKey) -> OwnedDocument | None:
+        def query(connection: apsw.Connection) -> OwnedDocument | None:
+            return documents.find(connection, key)
+
+        return self._reader.run_inline(query, is_one_statement=True)
+
+    async def list_documents(
+        self,
+        user_id: str,
+        kind: str,
+        *,
+        group: str | None = None,
+        limit: int = 50,
+        after: Position | None = None,
+    ) -> Page[OwnedDocument]:
+        def query(connection: apsw.Connection) -> Page[OwnedDocument]:
+            return documents.list_page(connection, user_id, kind, group, limit, after)
+
+        return await self._reader.run(query)
+
+    async def remove_document(self, key: DocumentKey, version: Version) -> bool:
+        def work(connection: apsw.Connection) -> bool:
+            return documents.remove(connection, key, version)
+
+        return await self._writer.run(work)
+
+    async def list_document_keys(
+        self, *, after: DocumentKey | None = None, limit: int = 1000
+    ) -> list[DocumentKey]:
+        def query(connection: apsw.Connection) -> list[DocumentKey]:
+            return documents.list_keys(connection, after, limit)
+
+        return await self._reader.run(query)
 
     # --- copies of a store ------------------------------------------------------------------
 

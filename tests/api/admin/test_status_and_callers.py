@@ -83,7 +83,8 @@ async def test_a_database_tells_of_its_collections(clock: FakeClock) -> None:
     assert body["store_parts"] == []
     assert body["sizes_unknown"] == {
         **dict.fromkeys(
-            ("sessions", "segments", "chores", "ledgers", "meta"), "The server has no collStats."
+            ("sessions", "segments", "chores", "ledgers", "documents", "meta"),
+            "The server has no collStats.",
         ),
         **dict.fromkeys(("store_disk", "store_disk_used"), "The server has no dbStats."),
     }

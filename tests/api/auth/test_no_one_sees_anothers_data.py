@@ -34,6 +34,9 @@ BODIES: Mapping[str, Any] = {
     "append_messages": {"content": "stolen", "user_id": "ada"},
     "edit_message": {"content": "stolen"},
     "legacy_post_message": {"content": "stolen", "session_id": "adas-session"},
+    "create_project_session": {"title": "stolen"},
+    "update_project_session": {"title": "stolen"},
+    "add_project_message": {"role": "user", "content": "stolen"},
 }
 """A valid body for each operation that takes one."""
 
@@ -41,6 +44,17 @@ QUERIES: Mapping[str, str] = {
     "search": f"q={SECRET_WORD}",
     "list_sessions": f"q={SECRET_WORD}&tag={SECRET_WORD}",
     "legacy_list_history": "limit=1000",
+    "delete_project_session": "force=true",
+    "delete_project": "force=true",
+}
+
+MADE_FOR_THE_CALLER = "create_project_session"
+"""Its path may name a project that the caller does not have; then it is made."""
+
+IN_PATHS = {
+    "{session_id}": "adas-session",
+    "{message_id}": "adas-m1",
+    "{project_id}": "adas-project",
 }
 
 
@@ -77,8 +91,8 @@ def operations() -> list[Operation]:
         Operation(
             id=operation["operationId"],
             method=method.upper(),
-            path=path.replace("{session_id}", "adas-session").replace("{message_id}", "adas-m1"),
-            has_ids="{" in path,
+            path=_with_ids(path),
+            has_ids="{" in path and operation["operationId"] != MADE_FOR_THE_CALLER,
             has_body="requestBody" in operation,
         )
         for path, methods in document["paths"].items()
@@ -87,6 +101,12 @@ def operations() -> list[Operation]:
     ]
     # What empties Bob's own house comes last, so that there is something to see before.
     return sorted(found, key=lambda operation: operation.id == "erase_user")
+
+
+def _with_ids(path: str) -> str:
+    for name, id_ in IN_PATHS.items():
+        path = path.replace(name, id_)
+    return path
 
 
 async def fill(store: SessionStore) -> None:
@@ -98,6 +118,7 @@ async def fill(store: SessionStore) -> None:
                 messages=messages,
                 session_name=SECRET_WORD,
                 tags=[SECRET_WORD],
+                project_id="adas-project",
                 context={"a": SECRET_WORD},
             )
         )

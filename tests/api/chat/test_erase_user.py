@@ -25,6 +25,7 @@ async def test_the_receipt_counts_what_was_removed(ada: httpx.AsyncClient) -> No
         "session_count": 2,
         "message_count": 2,
         "past_text_count": 1,
+        "document_count": 0,
         "ledger_part_count": 0,
         "erased_at": "2026-01-02T03:04:05.678Z",
     }

@@ -23,6 +23,9 @@ INDEXES = [
     "ledgers.run",
     "ledgers.runs",
     "ledgers.owners",
+    "documents.kinds",
+    "documents.groups",
+    "documents.keys",
 ]
 
 
@@ -170,6 +173,7 @@ async def test_a_cluster_divides_everything_by_keys_of_its_own(
         "  chatfold.segments by {user_id: 1, generation: 1}",
         "  chatfold.chores by {_id: hashed}",
         "  chatfold.ledgers by {_id: hashed}",
+        "  chatfold.documents by {user_id: 1, _id: 1}",
     ]
     sent = [command.body for command in wire.commands if command.name == "shardCollection"]
     assert [(body["shardCollection"], body["key"]) for body in sent] == [
@@ -177,6 +181,7 @@ async def test_a_cluster_divides_everything_by_keys_of_its_own(
         ("chatfold.segments", {"user_id": 1, "generation": 1}),
         ("chatfold.chores", {"_id": "hashed"}),
         ("chatfold.ledgers", {"_id": "hashed"}),
+        ("chatfold.documents", {"user_id": 1, "_id": 1}),
     ]
     enabled = [command.body for command in wire.commands if command.name == "enableSharding"]
     assert [body["enableSharding"] for body in enabled] == ["chatfold"]
@@ -203,13 +208,15 @@ async def test_what_is_divided_already_stays_as_it_is(
     known.insert_many([{"_id": "chatfold.sessions"}, {"_id": "chatfold.segments"}])
 
     await run("store", "shard", "--store", mongos, "--json")
-    known.insert_many([{"_id": "chatfold.chores"}, {"_id": "chatfold.ledgers"}])
+    rest = ("chatfold.chores", "chatfold.ledgers", "chatfold.documents")
+    known.insert_many([{"_id": name} for name in rest])
     await run("store", "shard", "--store", mongos)
 
     first, second = capsys.readouterr().out.splitlines()
     assert json.loads(first)["divided"] == [
         "chatfold.chores by {_id: hashed}",
         "chatfold.ledgers by {_id: hashed}",
+        "chatfold.documents by {user_id: 1, _id: 1}",
     ]
     assert second == f"All was divided already in {mongos}."
 
@@ -251,6 +258,7 @@ async def test_cosmos_divides_collections_when_it_makes_them(
         "  chatfold.segments by {user_id: hashed}",
         "  chatfold.chores by {_id: hashed}",
         "  chatfold.ledgers by {_id: hashed}",
+        "  chatfold.documents by {user_id: hashed}",
     ]
     sent = [command.body for command in wire.commands if command.name == "customAction"]
     assert [(body["customAction"], body["collection"], body["shardKey"]) for body in sent] == [
@@ -258,6 +266,7 @@ async def test_cosmos_divides_collections_when_it_makes_them(
         ("CreateCollection", "segments", "user_id"),
         ("CreateCollection", "chores", "_id"),
         ("CreateCollection", "ledgers", "_id"),
+        ("CreateCollection", "documents", "user_id"),
     ]
 
 
@@ -265,7 +274,7 @@ async def test_cosmos_divides_collections_when_it_makes_them(
 async def test_cosmos_cannot_divide_what_is_there(
     cosmos: str, wire: WireServer, is_divided: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("sessions", "segments", "chores", "ledgers"):
+    for name in ("sessions", "segments", "chores", "ledgers", "documents"):
         wire.data["chatfold"].create_collection(name)
     wire.answers["customAction"] = {"shardKeyDefinition": {"any": "hashed"}} if is_divided else {}
 

@@ -6,7 +6,7 @@ from app.store.mongo.store import MongoStore
 from app.store.port import PartSizes
 from tests.mongo.wire.server import Failure, WireServer, hangs_up_before, never_answers, refusal
 
-PARTS = ["sessions", "segments", "chores", "ledgers", "meta"]
+PARTS = ["sessions", "segments", "chores", "ledgers", "documents", "meta"]
 OF_COLLECTION = {
     "count": 3,
     "size": 1000.0,  # some servers send doubles
