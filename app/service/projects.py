@@ -313,11 +313,12 @@ class ProjectService:
         try:
             header, encoded = await read(key)
         except SessionNotFoundError:
-            header = None
-        if header is None or header.project_id != project_id:
-            await self._check_known(key.user_id, project_id)
-            raise SessionNotInProjectError(project_id, key.session_id)
-        return header, encoded
+            pass
+        else:
+            if header.project_id == project_id:
+                return header, encoded
+        await self._check_known(key.user_id, project_id)
+        raise SessionNotInProjectError(project_id, key.session_id)
 
     async def _guarded(
         self,

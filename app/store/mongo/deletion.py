@@ -102,7 +102,8 @@ class Deleter:
                 the session cannot be told any more.
             CorruptDocumentError: nothing says which session it is.
         """
-        wanted = dict.fromkeys(("generation", "revision", "newest_segment", "message_count"), 1)
+        names = ("generation", "revision", "newest_segment", "message_count")
+        wanted: Document = dict.fromkeys(names, 1)
         try:
             head = await self._reader.get_members(key, wanted)
         except SessionNotFoundError:
