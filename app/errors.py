@@ -79,7 +79,7 @@ class ProjectNotFoundError(NotFoundError):
 class SessionNotInProjectError(NotFoundError):
     """The project has no session with this id; whether another one has it is not told."""
 
-    code = "session_not_found"
+    code = "session_not_in_project"
     title = "No such session in the project"
 
     def __init__(self, project_id: str, session_id: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import os
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.migrations.corpora import (
 )
 from tests.migrations.sources import fold, verified
 from tests.migrations.trees import write_session
+
+SCALE = 4 if os.environ.get("SOAK") else 1
 
 pytestmark = needs_corpora
 
@@ -59,16 +62,16 @@ def as_tree(sessions: Iterable[Session], folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "job", "count"),
     [
-        ("dialogs.messages", FOLD_SESSIONS, 2000),
-        ("ubuntu-irc.messages", FOLD_SESSIONS, 20),
-        ("dialogs.messages", NEST_SESSIONS, 400),
-        ("ubuntu-irc.messages", NEST_SESSIONS, 20),
+        ("dialogs.messages", FOLD_SESSIONS, 500),
+        ("ubuntu-irc.messages", FOLD_SESSIONS, 5),
+        ("dialogs.messages", NEST_SESSIONS, 200),
+        ("ubuntu-irc.messages", NEST_SESSIONS, 5),
     ],
 )
 def test_every_session_has_the_hash_of_its_manifest(
     name: str, job: Job, count: int, tmp_path: Path
 ) -> None:
-    sessions = sessions_of(name)[:count]
+    sessions = sessions_of(name)[: count * SCALE]
     path = (as_documents if job is FOLD_SESSIONS else as_tree)(sessions, tmp_path)
     truths = manifest_of(name)["sessions"]
 

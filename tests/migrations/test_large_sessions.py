@@ -92,11 +92,14 @@ async def test_a_message_of_17_megabytes_is_rejected_alone(
 
 
 @pytest.mark.parametrize(
-    ("count", "text", "least_bytes"),
-    [(44, "x" * 512_000, 22_000_000), (25_000, "x", 2_500_000)],
-    ids=["22 megabytes", "25,000 messages"],
+    ("job", "count", "text", "least_bytes"),
+    [
+        (GROUP_MESSAGES, 44, "x" * 512_000, 22_000_000),
+        (FOLD_SESSIONS, 44, "x" * 512_000, 22_000_000),
+        (GROUP_MESSAGES, 25_000, "x", 2_500_000),
+    ],
+    ids=["22 megabytes", "22 megabytes in a document", "25,000 messages"],
 )
-@pytest.mark.parametrize("job", [GROUP_MESSAGES, FOLD_SESSIONS], ids=lambda job: job.name)
 async def test_a_large_session_is_served_whole(
     store: SessionStore, tmp_path: Path, job: Job, count: int, text: str, least_bytes: int
 ) -> None:

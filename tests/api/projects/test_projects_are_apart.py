@@ -33,7 +33,7 @@ async def test_a_session_of_another_project_is_not_there(
     answer = await ada.request(method, f"{OTHER_SESSIONS}/{session_id}{path}", json=body)
     nowhere = await ada.request(method, f"{UNKNOWN}/sessions/{session_id}{path}", json=body)
 
-    assert problem(answer) == (404, "session_not_found", [])
+    assert problem(answer) == (404, "session_not_in_project", [])
     assert answer.json()["detail"] == f"Project 'kitchen' has no session '{session_id}'."
     assert problem(nowhere) == (404, "project_not_found", [])
     assert "'unknown'" in nowhere.json()["detail"]

@@ -8,7 +8,7 @@ from tests.api.requests import problem
 
 NOWHERE = f"{SESSIONS}/nowhere"
 BLANK_PROBLEM = (400, "blank_project", ["project_id"])
-NOT_THERE: tuple[int, str, list[str]] = (404, "session_not_found", [])
+NOT_THERE: tuple[int, str, list[str]] = (404, "session_not_in_project", [])
 MESSAGE = {"role": "user", "content": "Hello!", "metadata": {"k": [1]}}
 
 
