@@ -86,9 +86,9 @@ class EngineWork:
             async with self._changed:
                 while self._count == seen:
                     await self._changed.wait()
-            seen = self._count
-            yield self._newest
-            if self.is_over:
+            seen, event = self._count, self._newest
+            yield event
+            if isinstance(event, WorkEnd):  # it may have come while the one before was on its way
                 return
 
     async def stop(self) -> None:

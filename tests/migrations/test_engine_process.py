@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from app.domain.migration import WorkEnd, WorkProgress
+from migrations.engine_process import Task
+from migrations.engine_work import EngineWork
 from tests.migrations.sources import document, write_source
 
 _DEAF = """
@@ -38,3 +41,23 @@ def test_it_ends_with_its_service_though_that_was_started_in_the_background(tmp_
         *_, end = process.stdout.readlines()
 
     assert json.loads(end) == {"stopped": True}
+
+
+async def test_who_is_slow_to_take_an_event_still_hears_of_the_end(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "messages.jsonl", [document("m0")])
+    task = Task(
+        kind="plan",
+        store_url=f"sqlite:///{tmp_path}/chatfold.db",
+        job="group-messages",
+        source=str(source),
+    )
+    work = await EngineWork.begin(task)
+    events = work.events()
+
+    first = await anext(events)
+    await work.ended()
+    rest = [event async for event in events]
+
+    assert isinstance(first, WorkProgress)
+    assert [type(event) for event in rest] == [WorkEnd]
+    assert rest == [await work.end()]
