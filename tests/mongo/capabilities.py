@@ -33,6 +33,7 @@ _LIVE = "tests/migrations/test_live_collections.py"
 _IN_COLLECTIONS = "tests/migrations/test_corpora_in_collections.py"
 _LONG = "tests/conformance/test_long_sessions.py"
 _RESUMED = "tests/copying/test_resume_after_a_kill.py"
+_LARGE = "tests/migrations/test_large_sessions.py"
 
 LACKS = (
     Lack(
@@ -87,6 +88,7 @@ LACKS = (
             f"{_RESUMED}::test_a_second_copy_completes_what_a_kill_left",
             f"{_CORPORA}::test_some_dialogs_are_the_same_there_and_back[1000-17934]",
             f"{_CORPORA}::test_all_dialogs_are_the_same_there_and_back",
+            f"{_LARGE}::test_a_large_session_is_served_whole[25,000 messages]",
         ),
     ),
     Lack(
