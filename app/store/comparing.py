@@ -6,7 +6,7 @@ from functools import partial
 from app.domain.image import SessionImage
 from app.errors import SessionNotFoundError
 from app.progress import Progress, SilentProgress
-from app.store.copy_report import Compared, Finding
+from app.store.copy_report import Compared, Example, Finding
 from app.store.copying_documents import compare_documents
 from app.store.copying_ledgers import compare_ledgers
 from app.store.lives import came_before, find_end, is_deleted_in
@@ -67,7 +67,7 @@ class _Comparing:
     async def _handle(self, one: KeyOfTwo) -> None:
         finding = await patiently(partial(self._find, one), self._patience)
         if finding is not None:
-            self.compared.differences.add(finding, one.key)
+            self.compared.differences.add(Example(finding, *one.key))
         self._done += one.is_in_source
         self._progress.advance(self._done, self.compared.messages)
 

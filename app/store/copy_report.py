@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-
-from app.domain.identity import SessionKey
-from app.domain.ledger import LedgerPlace
+from typing import Generic, TypeVar
 
 _EXAMPLES = 100
 _SHOWN_EXAMPLES = 10
@@ -35,48 +33,45 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Example:
-    """A finding and where it is."""
+    """A finding and the session where it is."""
 
     finding: Finding
     user_id: str
     session_id: str
 
-
-@dataclass(slots=True)
-class Findings:
-    """How often each finding was met, with examples; as many as are good to read."""
-
-    counts: dict[Finding, int] = field(default_factory=dict[Finding, int])
-    examples: list[Example] = field(default_factory=list[Example])
-
-    def add(self, finding: Finding, key: SessionKey) -> None:
-        """Count one."""
-        self.counts[finding] = self.counts.get(finding, 0) + 1
-        if len(self.examples) < _EXAMPLES:
-            self.examples.append(Example(finding, *key))
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.finding}: session {self.session_id!r} of {self.user_id!r}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class DamagedEntry:
-    """An entry of a ledger that cannot be decoded, and where it is."""
+    """A finding and the entry of a ledger that cannot be decoded."""
 
     finding: Finding
     run_id: str
     number: int
 
+    def __str__(self) -> str:
+        """For people."""
+        return f"{self.finding}: entry {self.number} of run {self.run_id!r}"
+
+
+E = TypeVar("E", Example, DamagedEntry)
+
 
 @dataclass(slots=True)
-class LedgerDamage:
-    """How many entries of ledgers cannot be decoded, with examples."""
+class Findings(Generic[E]):
+    """How often each finding was met, with examples; as many as are good to read."""
 
     counts: dict[Finding, int] = field(default_factory=dict[Finding, int])
-    examples: list[DamagedEntry] = field(default_factory=list[DamagedEntry])
+    examples: list[E] = field(default_factory=list[E])
 
-    def add(self, finding: Finding, place: LedgerPlace) -> None:
+    def add(self, example: E) -> None:
         """Count one."""
-        self.counts[finding] = self.counts.get(finding, 0) + 1
+        self.counts[example.finding] = self.counts.get(example.finding, 0) + 1
         if len(self.examples) < _EXAMPLES:
-            self.examples.append(DamagedEntry(finding, *place))
+            self.examples.append(example)
 
 
 @dataclass(slots=True)
@@ -105,9 +100,9 @@ class Copied:
     """What runs have noted: entries that the target did not have, or in an earlier state."""
     ledger_entries_left: int = 0
     """Entries of which it has a later or another state."""
-    damaged_ledger_entries: LedgerDamage = field(default_factory=LedgerDamage)
+    damaged_ledger_entries: Findings[DamagedEntry] = field(default_factory=Findings[DamagedEntry])
     """Entries that were left as they are because one of the stores cannot read them."""
-    left: Findings = field(default_factory=Findings)
+    left: Findings[Example] = field(default_factory=Findings[Example])
     """Sessions that were left as they are."""
 
 
@@ -127,9 +122,9 @@ class Compared:
     equal_ledger_entries: int = 0
     different_ledger_entries: int = 0
     """Those that only one of the stores has included."""
-    damaged_ledger_entries: LedgerDamage = field(default_factory=LedgerDamage)
+    damaged_ledger_entries: Findings[DamagedEntry] = field(default_factory=Findings[DamagedEntry])
     """Not among those that differ."""
-    differences: Findings = field(default_factory=Findings)
+    differences: Findings[Example] = field(default_factory=Findings[Example])
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +178,9 @@ class CopyReport:
             "ledger entries left as they are": copied.ledger_entries_left,
         }
         lines.extend(_count_lines(counts))
-        lines.extend(_damage_lines("damaged ledger entries left", copied.damaged_ledger_entries))
+        if copied.damaged_ledger_entries.counts:
+            title = "damaged ledger entries left"
+            lines.extend(_finding_lines(title, copied.damaged_ledger_entries))
         if compared is None:
             lines.append("not verified")
         else:
@@ -200,7 +197,9 @@ class CopyReport:
                 "ledger entries that differ": compared.different_ledger_entries,
             }
             lines.extend(_count_lines(counts))
-            lines.extend(_damage_lines("damaged ledger entries", compared.damaged_ledger_entries))
+            if compared.damaged_ledger_entries.counts:
+                title = "damaged ledger entries"
+                lines.extend(_finding_lines(title, compared.damaged_ledger_entries))
         return "\n".join(lines) + "\n"
 
 
@@ -208,27 +207,11 @@ def _count_lines(counts: dict[str, int]) -> Iterator[str]:
     return (f"{what}: {count:,}" for what, count in counts.items() if count)
 
 
-def _finding_lines(title: str, findings: Findings) -> Iterator[str]:
-    yield f"{title}: {_listed(findings.counts) or 'none'}"
+def _finding_lines(title: str, findings: Findings[E]) -> Iterator[str]:
+    counts = ", ".join(f"{count:,} {finding}" for finding, count in findings.counts.items())
+    yield f"{title}: {counts or 'none'}"
     for one in findings.examples[:_SHOWN_EXAMPLES]:
-        yield f"    {one.finding}: session {one.session_id!r} of {one.user_id!r}"
-    yield from _told_of_more(findings.counts)
-
-
-def _damage_lines(title: str, damage: LedgerDamage) -> Iterator[str]:
-    """Nothing where nothing is damaged."""
-    if damage.counts:
-        yield f"{title}: {_listed(damage.counts)}"
-    for one in damage.examples[:_SHOWN_EXAMPLES]:
-        yield f"    {one.finding}: entry {one.number} of run {one.run_id!r}"
-    yield from _told_of_more(damage.counts)
-
-
-def _listed(counts: dict[Finding, int]) -> str:
-    return ", ".join(f"{count:,} {finding}" for finding, count in counts.items())
-
-
-def _told_of_more(counts: dict[Finding, int]) -> Iterator[str]:
-    more = sum(counts.values()) - _SHOWN_EXAMPLES
+        yield f"    {one}"
+    more = sum(findings.counts.values()) - _SHOWN_EXAMPLES
     if more > 0:
         yield f"    and {more:,} more (--json names up to {_EXAMPLES})"

@@ -23,7 +23,7 @@ from app.errors import (
     SessionNotFoundError,
 )
 from app.progress import Progress, SilentProgress
-from app.store.copy_report import Copied, Finding
+from app.store.copy_report import Copied, Example, Finding
 from app.store.copying_documents import copy_documents
 from app.store.copying_ledgers import copy_ledgers
 from app.store.lives import came_before, find_end, is_deleted_in
@@ -104,7 +104,7 @@ class _Copying:
         one, is_marked = marked
         finding = await patiently(partial(self._bring, one, is_marked=is_marked), self._patience)
         if finding is not None:
-            self.copied.left.add(finding, one.key)
+            self.copied.left.add(Example(finding, *one.key))
         self._done += one.is_in_source
         self._progress.advance(self._done, self.copied.messages)
 

@@ -9,9 +9,7 @@ from app.errors import CorruptDocumentError
 from app.store.copy_report import Compared, Copied
 from app.store.lives import is_user_erased_in
 from app.store.port import SessionStore
-from app.store.walking import Patience, patiently
-
-_KEYS_AT_ONCE = 1000
+from app.store.walking import Patience, in_pages, patiently, side_by_side
 
 
 class _DocumentOfTwo(NamedTuple):
@@ -74,10 +72,8 @@ async def _documents_of_both(
     source: SessionStore, target: SessionStore, patience: Patience
 ) -> AsyncGenerator[_DocumentOfTwo]:
     """Every document that one of the stores has, in order, as each of them has it."""
-    of_source, of_target = _keys_of(source, patience), _keys_of(target, patience)
-    one, other = await anext(of_source, None), await anext(of_target, None)
-    while one is not None or other is not None:
-        key = min(found for found in (one, other) if found is not None)
+    both = side_by_side(_keys_of(source, patience), _keys_of(target, patience), lambda key: key)
+    async for key, _, _ in both:
         try:
             document = await patiently(partial(source.read_document, key), patience)
             there = await patiently(partial(target.read_document, key), patience)
@@ -86,16 +82,7 @@ async def _documents_of_both(
         else:
             if document is not None or there is not None:
                 yield _DocumentOfTwo(document, there, is_damaged=False)
-        if one == key:
-            one = await anext(of_source, None)
-        if other == key:
-            other = await anext(of_target, None)
 
 
-async def _keys_of(store: SessionStore, patience: Patience) -> AsyncGenerator[DocumentKey]:
-    list_keys = partial(store.list_document_keys, limit=_KEYS_AT_ONCE)
-    keys = await patiently(list_keys, patience)
-    while keys:
-        for key in keys:
-            yield key
-        keys = await patiently(partial(list_keys, after=keys[-1]), patience)
+def _keys_of(store: SessionStore, patience: Patience) -> AsyncGenerator[DocumentKey]:
+    return in_pages(lambda after: store.list_document_keys(after=after), patience)

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.errors import CorruptDocumentError
-from app.store.copy_report import Compared, Copied, Finding
+from app.store.copy_report import Compared, Copied, DamagedEntry, Finding
 from app.store.lives import is_user_erased_in
 from app.store.port import SessionStore
-from app.store.walking import Patience, patiently
+from app.store.walking import Patience, patiently, side_by_side
 
 _ENTRIES_AT_ONCE = 20
 """Each may have a megabyte."""
@@ -36,10 +36,10 @@ async def copy_ledgers(
 
     An entry that one of the stores cannot decode is left as it is there.
     """
-    async for found, found_there in _entries_of_both(source, target, patience):
+    async for _, found, found_there in _entries_of_both(source, target, patience):
         damage = _damage(found, found_there)
         if damage is not None:
-            copied.damaged_ledger_entries.add(*damage)
+            copied.damaged_ledger_entries.add(damage)
         elif found is not None and found.entry is not None:
             there = None if found_there is None else found_there.entry
             await _copy(target, found.entry, there, copied, patience)
@@ -49,10 +49,10 @@ async def compare_ledgers(
     source: SessionStore, target: SessionStore, compared: Compared, patience: Patience
 ) -> None:
     """Count the entries that are the same in both stores, those that are not, and damaged ones."""
-    async for found, found_there in _entries_of_both(source, target, patience):
+    async for _, found, found_there in _entries_of_both(source, target, patience):
         damage = _damage(found, found_there)
         if damage is not None:
-            compared.damaged_ledger_entries.add(*damage)
+            compared.damaged_ledger_entries.add(damage)
             continue
         entry, there = found and found.entry, found_there and found_there.entry
         if entry is None or there is None:
@@ -65,12 +65,12 @@ async def compare_ledgers(
             compared.different_ledger_entries += 1
 
 
-def _damage(found: _Found | None, found_there: _Found | None) -> tuple[Finding, LedgerPlace] | None:
+def _damage(found: _Found | None, found_there: _Found | None) -> DamagedEntry | None:
     """On which side an entry cannot be decoded; the source's is told before the target's."""
     if found is not None and found.entry is None:
-        return Finding.DAMAGED_IN_SOURCE, found.place
+        return DamagedEntry(Finding.DAMAGED_IN_SOURCE, *found.place)
     if found_there is not None and found_there.entry is None:
-        return Finding.DAMAGED_IN_TARGET, found_there.place
+        return DamagedEntry(Finding.DAMAGED_IN_TARGET, *found_there.place)
     return None
 
 
@@ -108,21 +108,12 @@ async def _without_erased(
     return entry.without_users(erased), there.without_users(erased)
 
 
-async def _entries_of_both(
+def _entries_of_both(
     source: SessionStore, target: SessionStore, patience: Patience
-) -> AsyncGenerator[tuple[_Found | None, _Found | None]]:
+) -> AsyncGenerator[tuple[LedgerPlace, _Found | None, _Found | None]]:
     """Every entry that one of the stores has, in order, as each of them has it."""
     of_source, of_target = _entries_of(source, patience), _entries_of(target, patience)
-    one, other = await anext(of_source, None), await anext(of_target, None)
-    while one is not None or other is not None:
-        place = min(found.place for found in (one, other) if found is not None)
-        found = one if one is not None and one.place == place else None
-        found_there = other if other is not None and other.place == place else None
-        yield found, found_there
-        if found is not None:
-            one = await anext(of_source, None)
-        if found_there is not None:
-            other = await anext(of_target, None)
+    return side_by_side(of_source, of_target, attrgetter("place"))
 
 
 async def _entries_of(store: SessionStore, patience: Patience) -> AsyncGenerator[_Found]:

@@ -10,6 +10,7 @@ from app.errors import StoreFullError, StoreReadOnlyError, StoreUnavailableError
 from app.store.port import DeletionMark, SessionStore
 
 T = TypeVar("T")
+P = TypeVar("P", bound=tuple[str | int, ...])
 
 Patience = Sequence[float]
 """How many seconds to wait before a store that is not available is asked again, and again."""
@@ -30,13 +31,20 @@ class KeyOfTwo(NamedTuple):
     is_in_target: bool
 
 
-async def keys_of(store: SessionStore, patience: Patience) -> AsyncGenerator[SessionKey]:
+async def in_pages(
+    list_page: Callable[[T | None], Awaitable[Sequence[T]]], patience: Patience
+) -> AsyncGenerator[T]:
+    """Everything of a list that is given page by page, each page after the last one's end."""
+    page = await patiently(partial(list_page, None), patience)
+    while page:
+        for one in page:
+            yield one
+        page = await patiently(partial(list_page, page[-1]), patience)
+
+
+def keys_of(store: SessionStore, patience: Patience) -> AsyncGenerator[SessionKey]:
     """Every key of a store, in order."""
-    keys = await patiently(store.list_keys, patience)
-    while keys:
-        for key in keys:
-            yield key
-        keys = await patiently(partial(store.list_keys, after=keys[-1]), patience)
+    return in_pages(lambda after: store.list_keys(after=after), patience)
 
 
 async def marks_of(store: SessionStore, patience: Patience) -> AsyncGenerator[list[DeletionMark]]:
@@ -55,15 +63,24 @@ async def keys_of_both(
     What is put into the target on the way does not show up again: that is behind the place which
     has been reached.
     """
-    of_source, of_target = keys_of(source, patience), keys_of(target, patience)
+    both = side_by_side(keys_of(source, patience), keys_of(target, patience), lambda key: key)
+    async for key, of_source, of_target in both:
+        yield KeyOfTwo(key, of_source is not None, of_target is not None)
+
+
+async def side_by_side(
+    of_source: AsyncGenerator[T], of_target: AsyncGenerator[T], place_of: Callable[[T], P]
+) -> AsyncGenerator[tuple[P, T | None, T | None]]:
+    """Every place that one of two walks in order comes to, with what each of them has there."""
     one, other = await anext(of_source, None), await anext(of_target, None)
     while one is not None or other is not None:
-        key = min(found for found in (one, other) if found is not None)
-        is_in_source, is_in_target = one == key, other == key
-        yield KeyOfTwo(key, is_in_source, is_in_target)
-        if is_in_source:
+        place = min(place_of(found) for found in (one, other) if found is not None)
+        found = one if one is not None and place_of(one) == place else None
+        found_there = other if other is not None and place_of(other) == place else None
+        yield place, found, found_there
+        if found is not None:
             one = await anext(of_source, None)
-        if is_in_target:
+        if found_there is not None:
             other = await anext(of_target, None)
 
 

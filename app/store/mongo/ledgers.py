@@ -5,18 +5,15 @@ from operator import index
 from uuid import uuid4
 
 from bson.binary import Binary
-from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from app.domain.ledger import LedgerEntry, LedgerPlace
-from app.errors import StoreBusyError
-from app.store.mongo.appending import MAYBE_WRITTEN
 from app.store.mongo.chain import damage_named
 from app.store.mongo.chores import Chores
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document
+from app.store.mongo.guarded_puts import Standing, put_guarded
 from app.store.mongo.marks import Marks
 
-_TRIES = 20
 _ENTRIES_AT_ONCE = 100
 
 
@@ -98,28 +95,17 @@ class LedgerKeeper:
     async def _write(self, entry: LedgerEntry, replaces: int) -> bool:
         document = _stored(entry)
         by_id = {"_id": document["_id"]}
-        broken: PyMongoError | None = None
-        for _ in range(_TRIES):
-            try:
-                if replaces == 0:
-                    await self._ledgers.insert_one(document)
-                    return True
-                condition = {**by_id, "revision": replaces}
-                if (await self._ledgers.replace_one(condition, document)).matched_count:
-                    return True
-            except DuplicateKeyError:
-                pass
-            except MAYBE_WRITTEN as error:
-                broken = error
+
+        async def look() -> Standing:
             existing = await self._ledgers.find_one(by_id)
             there = None if existing is None else _loaded(existing)
             if there is not None and await self._is_same(entry, there):
-                return True
-            if replaces != (there.revision if there else 0):
-                if broken is not None:
-                    raise broken  # someone has written since, and hides what became of ours
-                return False
-        raise broken or StoreBusyError("The ledger is being changed by too many others; try again.")
+                return Standing.STORED
+            is_as_before = replaces == (there.revision if there else 0)
+            return Standing.AS_BEFORE if is_as_before else Standing.OTHER
+
+        replaced = None if replaces == 0 else {**by_id, "revision": replaces}
+        return await put_guarded(self._ledgers, document, replaced, look, what="The ledger")
 
     async def _is_same(self, entry: LedgerEntry, there: LedgerEntry) -> bool:
         """Whether the stored entry is this one; a user may have been erased from it since."""

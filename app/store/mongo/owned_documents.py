@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pymongo.errors import DuplicateKeyError, PyMongoError
-
 from app.domain.free_json import encode_json
 from app.domain.identity import Version, derived_id
 from app.domain.owned_document import DocumentKey, OwnedDocument
@@ -14,6 +12,7 @@ from app.store.mongo.appending import MAYBE_WRITTEN
 from app.store.mongo.chain import damage_named
 from app.store.mongo.collections import Collections
 from app.store.mongo.encoding import Document, loaded_json, stored_json
+from app.store.mongo.guarded_puts import Standing, put_guarded
 
 _TRIES = 20
 _LATEST = {"list_order": -1, "document_id": -1}
@@ -26,33 +25,19 @@ class DocumentKeeper:
         self._documents = collections.documents
 
     async def put(self, document: OwnedDocument, replaces: Version | None) -> bool:
-        """Store a document in place of that version, or say that it is there; see the port.
+        """Store a document in place of that version, or say that it is there; see the port."""
 
-        What became of a write whose answer was lost is read, and the write done again where the
-        document still stands as before.
-        """
-        stored = _stored(document)
-        broken: PyMongoError | None = None
-        for _ in range(_TRIES):
-            try:
-                if replaces is None:
-                    await self._documents.insert_one(stored)
-                    return True
-                condition = {**_by_key(document.key), **_of_version(replaces)}
-                if (await self._documents.replace_one(condition, stored)).matched_count:
-                    return True
-            except DuplicateKeyError:
-                pass
-            except MAYBE_WRITTEN as error:
-                broken = error
+        async def look() -> Standing:
             existing = await self.find(document.key)
             if existing == document:
-                return True
-            if replaces != (existing and existing.version):
-                if broken is not None:
-                    raise broken  # someone has written since, and hides what became of ours
-                return False
-        raise broken or StoreBusyError("The document is being changed by too many others.")
+                return Standing.STORED
+            is_as_before = replaces == (existing and existing.version)
+            return Standing.AS_BEFORE if is_as_before else Standing.OTHER
+
+        by_key = _by_key(document.key)
+        replaced = None if replaces is None else {**by_key, **_of_version(replaces)}
+        stored = _stored(document)
+        return await put_guarded(self._documents, stored, replaced, look, what="The document")
 
     async def find(self, key: DocumentKey) -> OwnedDocument | None:
         """A document, or None."""
