@@ -1,6 +1,7 @@
 """ProjectService: projects and the sessions in them, shared by the doors that know projects."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 from app.clock import Clock
 from app.domain.encoded import EncodedSession, decoded_summary
 from app.domain.identity import SessionKey
-from app.domain.owned_document import DocumentKey, OwnedDocument
+from app.domain.owned_document import DocumentKey
 from app.domain.page import Position
 from app.domain.project import KIND, Project, ProjectStatus
 from app.domain.session import Precondition, SessionHeader, SessionSummary
@@ -30,6 +31,7 @@ from app.store.port import (
     ListFilter,
     MessagePage,
     MessageWindow,
+    ReadSelection,
     SessionStore,
 )
 
@@ -97,18 +99,18 @@ class ProjectService:
         key = DocumentKey(user_id, KIND, project_id)
         for _ in range(_TRIES):
             document = await self._store.read_document(key)
-            summaries = await self._all_sessions(user_id, ListFilter(project_id=project_id))
-            if document is None and not summaries:
+            has_session = await self._has_session(user_id, project_id)
+            if document is None and not has_session:
                 raise ProjectNotFoundError(project_id)
-            if summaries and not force:
+            if has_session and not force:
                 raise ProjectNotEmptyError(project_id)
-            for summary in summaries:
-                await self._delete_if_there(summary.key)
+            if has_session:
+                await self._delete_sessions(user_id, project_id)
             if document is None or await self._store.remove_document(key, document.version):
                 if not await self._has_session(user_id, project_id):
                     return
-                if not force:
-                    await self._put_back(document)
+                if document is not None and not force:
+                    await self._store.put_document(document, replaces=None)
         raise StoreBusyError("The project is being changed by too many others; try again.")
 
     # --- its sessions -----------------------------------------------------------------------
@@ -160,7 +162,7 @@ class ProjectService:
             ProjectNotFoundError: the user has no such project.
             SessionNotInProjectError: the project has no such session.
         """
-        return (await self._in_project(project_id, key, self._read_header))[0]
+        return (await self._in_project(project_id, key, HEADER_ONLY))[0]
 
     async def read_whole(self, project_id: str, key: SessionKey) -> EncodedSession:
         """A session of a project with all its messages, in one version.
@@ -169,12 +171,7 @@ class ProjectService:
             ProjectNotFoundError: the user has no such project.
             SessionNotInProjectError: the project has no such session.
         """
-
-        async def read(key: SessionKey) -> tuple[SessionHeader, EncodedSession]:
-            encoded = await self._store.read(key, WHOLE)
-            return encoded.header(), encoded
-
-        return (await self._in_project(project_id, key, read))[1]
+        return (await self._in_project(project_id, key, WHOLE))[1]
 
     async def change_session(
         self,
@@ -290,31 +287,17 @@ class ProjectService:
         ):
             raise ProjectNotFoundError(project_id)
 
-    async def _put_back(self, document: OwnedDocument | None) -> None:
-        if document is not None:
-            await self._store.put_document(document, replaces=None)
-
-    async def _delete_if_there(self, key: SessionKey) -> None:
-        try:
-            await self._sessions.delete(key)
-        except SessionNotFoundError:
-            return
-
-    async def _read_header(self, key: SessionKey) -> tuple[SessionHeader, EncodedSession]:
-        encoded = await self._store.read(key, HEADER_ONLY)
-        return encoded.header(), encoded
+    async def _delete_sessions(self, user_id: str, project_id: str) -> None:
+        for summary in await self._all_sessions(user_id, ListFilter(project_id=project_id)):
+            with suppress(SessionNotFoundError):
+                await self._sessions.delete(summary.key)
 
     async def _in_project(
-        self,
-        project_id: str,
-        key: SessionKey,
-        read: Callable[[SessionKey], Awaitable[tuple[SessionHeader, EncodedSession]]],
+        self, project_id: str, key: SessionKey, selection: ReadSelection
     ) -> tuple[SessionHeader, EncodedSession]:
-        try:
-            header, encoded = await read(key)
-        except SessionNotFoundError:
-            pass
-        else:
+        with suppress(SessionNotFoundError):
+            encoded = await self._store.read(key, selection)
+            header = encoded.header()
             if header.project_id == project_id:
                 return header, encoded
         await self._check_known(key.user_id, project_id)
