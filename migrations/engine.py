@@ -363,7 +363,7 @@ def _is_being_finished(record: RunRecord) -> bool:
 def _overview(ledger: RunLedger) -> RunOverview:
     record = ledger.record
     is_at_its_end = record.state not in _AT_WORK and not _is_being_finished(record)
-    is_held = record.holder is not None and record.holder.may_live
+    is_held = record.is_held
     return RunOverview(
         run_id=ledger.run_id,
         job=record.job,

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any, NamedTuple
@@ -28,7 +29,7 @@ from migrations.finish_record import FinishManner
 from migrations.job import Job
 from migrations.ledger import find_run
 from migrations.ledger_report import ledger_report
-from migrations.proof import fingerprint_of, note_proof
+from migrations.proof import proven
 from migrations.report import Report, to_json
 from migrations.rollback import roll_back
 from migrations.runner import Manner
@@ -93,18 +94,13 @@ async def _plan(task: Task, progress: Progress) -> Report:
 async def _verify(task: Task, progress: Progress) -> Report:
     job = task.told_job()
     async with reading(task.store_url) as store:
-        seen = fingerprint_of(job, task.source)
-        found = await verification.verify(
-            job.name,
-            job.format.name,
-            task.source,
-            store,
+        verify = partial(
+            verification.verify,
+            *(job.name, job.format.name, task.source, store),
             options=job.options,
             progress=progress,
         )
-        if not found.has_findings:
-            await note_proof(store, job, task.source, seen, SystemClock())
-        return found
+        return await proven(store, job, task.source, SystemClock(), verify)
 
 
 async def _run(task: Task, progress: Progress) -> Report:

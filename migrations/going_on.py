@@ -27,12 +27,9 @@ async def ledger_of(
         RunBusyError: another process is at work on it, and is not to be taken over.
         RunStateError: it is being rolled back.
     """
-    options = options_of(job)
     fingerprint = source.fingerprint()
-    for ledger in reversed(await list_runs(store)):
+    for ledger in await runs_of(store, job, source.name):
         record = ledger.record
-        if (record.job, record.source, record.options) != (job.name, source.name, options):
-            continue
         if record.state is RunState.ROLLING_BACK:
             raise RunStateError(f"Run {ledger.run_id} is being rolled back; let that end first.")
         if record.state is RunState.RUNNING and record.fingerprint == fingerprint is not None:
@@ -45,10 +42,20 @@ async def ledger_of(
         job=job.name,
         format=job.format.name,
         source=source.name,
-        options=options,
+        options=options_of(job),
         part_records=part_records,
         fingerprint=fingerprint,
     )
+
+
+async def runs_of(store: SessionStore, job: Job, source_name: str) -> list[RunLedger]:
+    """The runs of a job, with its options, of a source; the newest first."""
+    wanted = (job.name, source_name, options_of(job))
+    return [
+        ledger
+        for ledger in reversed(await list_runs(store))
+        if (ledger.record.job, ledger.record.source, ledger.record.options) == wanted
+    ]
 
 
 def options_of(job: Job) -> dict[str, Any]:

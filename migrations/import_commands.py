@@ -1,5 +1,6 @@
 """The commands of imports: plan, run, verify and finish, for Chatfold's own export."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ from migrations.import_plan import plan_import
 from migrations.importing import import_export
 from migrations.job import Job
 from migrations.jobs.import_export import IMPORT_EXPORT
-from migrations.proof import fingerprint_of, note_proof
+from migrations.proof import proven
 from migrations.report import Report
 from migrations.source_arguments import (
     GoneSourceArgument,
@@ -147,13 +148,10 @@ def verify(
     async def work() -> Report:
         with told_on_stderr(progress) as told:
             async with reading(store_url(store)) as target:
-                seen = fingerprint_of(job, file)
-                found = await verify_export(
-                    job.name, file, target, options=job.options, progress=told
+                verify_file = partial(
+                    verify_export, job.name, file, target, options=job.options, progress=told
                 )
-                if not found.has_findings:
-                    await note_proof(target, job, file, seen, SystemClock())
-                return found
+                return await proven(target, job, file, SystemClock(), verify_file)
 
     report(work, as_json=as_json)
 

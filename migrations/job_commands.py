@@ -1,6 +1,7 @@
 """The commands of a job: plan, run, verify, and finish."""
 
 import os
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -35,7 +36,7 @@ from migrations.finish_commands import (
 )
 from migrations.finish_record import FinishManner
 from migrations.job import Job
-from migrations.proof import fingerprint_of, note_proof
+from migrations.proof import proven
 from migrations.report import Report
 from migrations.runner import Manner
 from migrations.source_arguments import (
@@ -198,18 +199,13 @@ def _add_verify(commands: typer.Typer, job: Job) -> None:
         async def work() -> Report:
             with told_on_stderr(progress) as told:
                 async with reading(store_url(store)) as target:
-                    seen = fingerprint_of(told_job, source)
-                    found = await verification.verify(
-                        job.name,
-                        told_job.format.name,
-                        source,
-                        target,
+                    verify_source = partial(
+                        verification.verify,
+                        *(job.name, told_job.format.name, source, target),
                         options=options,
                         progress=told,
                     )
-                    if not found.has_findings:
-                        await note_proof(target, told_job, source, seen, SystemClock())
-                    return found
+                    return await proven(target, told_job, source, SystemClock(), verify_source)
 
         report(work, as_json=as_json)
 

@@ -157,6 +157,11 @@ class RunRecord(_Written):
     finish: dict[str, Any] | None = None
     """What was done with the source, and where its backup is."""
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a process is at work on it, or may be."""
+        return self.holder is not None and self.holder.may_live
+
 
 class SessionRecord(_Written):
     """What a batch does with a session; belongs to its user."""

@@ -1,12 +1,15 @@
 """Proof: a verify that has passed is noted in the ledger of the run that it proves."""
 
+from collections.abc import Awaitable, Callable
+
 from app.clock import Clock
 from app.errors import UnknownRunError
 from app.formats.file_source import STANDARD_INPUT
 from app.store.port import SessionStore
-from migrations.going_on import options_of
+from migrations.going_on import runs_of
 from migrations.job import Job
-from migrations.ledger import RunLedger, RunState, list_runs
+from migrations.ledger import RunLedger, RunState
+from migrations.verify_report import VerifyReport
 
 
 def fingerprint_of(job: Job, location: str) -> str | None:
@@ -28,11 +31,28 @@ async def newest_run(store: SessionStore, job: Job, location: str) -> RunLedger:
         UnknownRunError: there is none.
     """
     name = job.open(location).name
-    for ledger in reversed(await list_runs(store)):
-        record = ledger.record
-        if (record.job, record.source, record.options) == (job.name, name, options_of(job)):
-            return ledger
-    raise UnknownRunError(f"{job.name} of {name}")
+    runs = await runs_of(store, job, name)
+    if not runs:
+        raise UnknownRunError(f"{job.name} of {name}")
+    return runs[0]
+
+
+async def proven(
+    store: SessionStore,
+    job: Job,
+    location: str,
+    clock: Clock,
+    verify: Callable[[], Awaitable[VerifyReport]],
+) -> VerifyReport:
+    """What a verify of the source finds; where that is nothing, it is noted.
+
+    The source is looked at before, so that what comes to it meanwhile is not taken for verified.
+    """
+    seen = fingerprint_of(job, location)
+    found = await verify()
+    if not found.has_findings:
+        await note_proof(store, job, location, seen, clock)
+    return found
 
 
 async def note_proof(

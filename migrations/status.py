@@ -76,7 +76,7 @@ async def run_status(ledger: RunLedger) -> RunStatus:
         if entry.record.state is not BatchState.BEGUN:
             counts = counts.plus(entry.record.counts)
     skipped = sum(count for code, count in counts.reasons.items() if Reason(code).is_skip)
-    is_under_way = record.holder is not None and record.holder.may_live
+    is_under_way = record.is_held
     is_at_work = record.state in {RunState.RUNNING, RunState.ROLLING_BACK}
     return RunStatus(
         run_id=ledger.run_id,
