@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import apsw
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import AsyncClient, Response
 
 from app.api.auth import ADMIN_PATH
 from app.errors import (
@@ -25,8 +25,7 @@ from app.main import create_app
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
-from migrations.engine import ProcessEngine
-from tests.api.admin.serving import ADMIN_HASH, AS_OPERATOR, MIGRATIONS, RUNS, end
+from tests.api.admin.serving import MIGRATIONS, RUNS, end, served_store
 from tests.api.auth.credentials import settings
 from tests.api.requests import problem
 from tests.fake_clock import FakeClock
@@ -145,17 +144,11 @@ class Place(NamedTuple):
         store: SessionStore = opened
         if error is not None:
             store = cast("SessionStore", FailingStore(opened, error, Counter(sound or {})))
-        configured = settings(admin_keys=[ADMIN_HASH], admin_sources=[str(self.source.parent)])
-        url = f"sqlite:///{file or self.file}"
-        engine = ProcessEngine(store, url, configured.admin_sources, poll_seconds=0.01)
-        app = create_app(configured, store, FakeClock(), engine)
         try:
-            async with AsyncClient(
-                transport=ASGITransport(app), base_url="http://chatfold.test", headers=AS_OPERATOR
-            ) as client:
+            places = str(self.source.parent)
+            async with served_store(store, file or self.file, places) as client:
                 yield client
         finally:
-            await engine.aclose()
             await opened.aclose()
 
     async def ask(self, client: AsyncClient, operation: Operation) -> Response:

@@ -11,6 +11,7 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from app.api.auth import ADMIN_PATH
 from app.main import create_app
+from app.store.port import SessionStore
 from app.store.sqlite.store import SQLiteStore
 from migrations.engine import ProcessEngine
 from tests.api.auth.credentials import settings
@@ -26,11 +27,25 @@ RUNS = f"{MIGRATIONS}/runs"
 @asynccontextmanager
 async def served(folder: Path, *places: str) -> AsyncIterator[AsyncClient]:
     """A client of an operator; sources are allowed in the folder `sources`, and in these places."""
-    url = f"sqlite:///{folder}/chatfold.db"
     sources = folder / "sources"
     sources.mkdir(exist_ok=True)
-    configured = settings(admin_keys=[ADMIN_HASH], admin_sources=[str(sources), *places])
-    store = await SQLiteStore.open(folder / "chatfold.db")
+    file = folder / "chatfold.db"
+    store = await SQLiteStore.open(file)
+    try:
+        async with served_store(store, file, str(sources), *places) as client:
+            yield client
+    finally:
+        await store.aclose()
+
+
+@asynccontextmanager
+async def served_store(store: SessionStore, file: Path, *places: str) -> AsyncIterator[AsyncClient]:
+    """A client of an operator on a store; sources are allowed in these places.
+
+    Processes of migrations open the file.
+    """
+    configured = settings(admin_keys=[ADMIN_HASH], admin_sources=list(places))
+    url = f"sqlite:///{file}"
     engine = ProcessEngine(store, url, configured.admin_sources, poll_seconds=0.01)
     app = create_app(configured, store, FakeClock(), engine)
     try:
@@ -40,7 +55,6 @@ async def served(folder: Path, *places: str) -> AsyncIterator[AsyncClient]:
             yield client
     finally:
         await engine.aclose()
-        await store.aclose()
 
 
 def events(answer: Response) -> list[tuple[str, dict[str, Any]]]:
