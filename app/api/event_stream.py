@@ -21,11 +21,18 @@ class ServerEvent(NamedTuple):
     """One event of a stream, as the HTML standard (§9.2) has them."""
 
     name: str
-    data: dict[str, Any]
+    data: dict[str, Any] | bytes
+    """Bytes are JSON already, in one line."""
+    id: str | None = None
+    """What a reader who goes on after this event sends back as `Last-Event-ID`."""
 
     def encoded(self) -> bytes:
         """As it is sent."""
-        return f"event: {self.name}\ndata: {json.dumps(self.data, ensure_ascii=False)}\n\n".encode()
+        data = self.data
+        if not isinstance(data, bytes):
+            data = json.dumps(data, ensure_ascii=False).encode()
+        id_line = "" if self.id is None else f"id: {self.id}\n"
+        return b"%sdata: %s\n\n" % (f"event: {self.name}\n{id_line}".encode(), data)
 
 
 class EventStream(StreamingResponse):

@@ -27,6 +27,14 @@ async def test_quiet_times_have_heartbeats_and_lose_no_event() -> None:
     ]
 
 
+def test_an_event_has_an_id_where_a_reader_can_go_on_after_it() -> None:
+    event = ServerEvent("message", b'{"seq":0}', id="0123456789abcdef.1.0")
+
+    sent = event.encoded()
+
+    assert sent == b'event: message\nid: 0123456789abcdef.1.0\ndata: {"seq":0}\n\n'
+
+
 async def test_a_slow_reader_is_waited_for() -> None:
     made: list[int] = []
 
