@@ -144,6 +144,30 @@ class RevisionMismatchError(ConflictError):
         super().__init__(f"Session {session_id!r} is at revision {current_revision} now.")
 
 
+class StatusTransitionError(ConflictError):
+    """A project cannot become that from where it is in its life."""
+
+    code = "status_transition"
+    title = "The project cannot become that"
+
+    def __init__(self, current: str, wanted: str) -> None:
+        self.current = current
+        self.wanted = wanted
+        super().__init__(f"A project that is {current!r} cannot become {wanted!r}.")
+
+
+class SelectionChangedError(ConflictError):
+    """What lies in the selected range is no longer what was selected; nothing was changed."""
+
+    code = "selection_changed"
+    title = "The selected text has changed"
+
+    def __init__(self, current_text: str) -> None:
+        self.current_text = current_text
+        """The whole text as it is now, to select in anew."""
+        super().__init__("The selected range no longer holds the selected text.")
+
+
 class EngineBusyError(ConflictError):
     """This process is at work on a migration already; let that end, or stop it."""
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from app.domain.free_json import encode_json
@@ -13,6 +14,8 @@ from app.errors import CorruptDocumentError, DocumentTooLargeError
 
 OWNED_DOCUMENT_LIMIT_BYTES = 1024 * 1024
 """The largest body; below what the narrowest server takes in one document."""
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class DocumentKey(NamedTuple):
@@ -77,6 +80,17 @@ class OwnedDocument:
             is_object = False
         if not is_object:
             raise CorruptDocumentError("document")
+
+    def read_as(self, model: type[M]) -> M:
+        """What it holds, as a model of its kind.
+
+        Raises:
+            CorruptDocumentError: it does not hold that.
+        """
+        try:
+            return model.model_validate_json(self.body)
+        except ValidationError as error:
+            raise CorruptDocumentError(self.key.kind.replace("_", " ")) from error
 
     @property
     def members(self) -> dict[str, Any]:

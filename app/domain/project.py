@@ -3,23 +3,40 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.domain.free_json import FreeJSON, Text
+from app.domain.free_json import FreeJSON, Text, canonical_json
 from app.domain.identity import Id
 from app.domain.instants import Instant, instant_text
 from app.domain.owned_document import DocumentKey, OwnedDocument
+from app.domain.session import Origin, faults_of
+from app.errors import InvalidInputError, StatusTransitionError
 
 KIND = "project"
 
 
 class ProjectStatus(StrEnum):
-    """Where a project is in its life."""
+    """Where a project is in its life; nothing becomes a draft again."""
 
     DRAFT = "draft"
     IN_PROGRESS = "in_progress"
     COMPLETED = "completed"
+    """May be taken up again."""
     ARCHIVED = "archived"
+    """May be brought back, into work."""
+
+    @property
+    def successors(self) -> "frozenset[ProjectStatus]":
+        """What it may become next."""
+        return _SUCCESSORS[self]
+
+
+_SUCCESSORS = {
+    ProjectStatus.DRAFT: frozenset({ProjectStatus.IN_PROGRESS, ProjectStatus.ARCHIVED}),
+    ProjectStatus.IN_PROGRESS: frozenset({ProjectStatus.COMPLETED, ProjectStatus.ARCHIVED}),
+    ProjectStatus.COMPLETED: frozenset({ProjectStatus.IN_PROGRESS, ProjectStatus.ARCHIVED}),
+    ProjectStatus.ARCHIVED: frozenset({ProjectStatus.IN_PROGRESS}),
+}
 
 
 class Project(BaseModel):
@@ -36,8 +53,12 @@ class Project(BaseModel):
     project_type: Annotated[Text, Field(max_length=200)] | None = None
     status: ProjectStatus = ProjectStatus.DRAFT
     settings: FreeJSON = Field(default_factory=dict)
+    origin: Origin | None = None
+    """Where a project came from that a migration has made."""
     created_at: Instant
     updated_at: Instant
+    deleted_at: Instant | None = None
+    """Set while a deletion is under way: nobody sees the project any more."""
 
     @property
     def key(self) -> DocumentKey:
@@ -52,6 +73,37 @@ class Project(BaseModel):
             group=self.workspace_id or "",
             order=instant_text(self.created_at),
         )
+
+    def next_document(self, document: OwnedDocument) -> OwnedDocument:
+        """Its state after that document's."""
+        return document.changed(self._members())
+
+    @classmethod
+    def from_document(cls, document: OwnedDocument) -> "Project":
+        """The project that a document holds.
+
+        Raises:
+            CorruptDocumentError: it holds none.
+        """
+        return document.read_as(cls)
+
+    def changed(self, members: dict[str, Any], at: Instant) -> "Project":
+        """The project with some members set; itself where that changes nothing.
+
+        Raises:
+            InvalidInputError: a member would break a rule.
+            StatusTransitionError: it cannot become that from where it is.
+        """
+        try:
+            wanted = Project.model_validate({**dict(self), **members})
+        except ValidationError as error:
+            raise InvalidInputError(*faults_of(error)) from None
+        before, after = self._members(), wanted.model_dump(mode="json")
+        if canonical_json(after) == canonical_json(before):
+            return self
+        if wanted.status is not self.status and wanted.status not in self.status.successors:
+            raise StatusTransitionError(self.status, wanted.status)
+        return wanted.model_copy(update={"updated_at": max(self.updated_at, at)})
 
     def _members(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
