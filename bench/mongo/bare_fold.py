@@ -19,7 +19,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 
 from app.store.mongo.encoding import Document
 from app.store.mongo.schema import collections_of, create_indexes, open_database
-from migrations.storing import BATCH_MESSAGES
+from migrations.stored_batches import BATCH_MESSAGES
 
 
 async def main(source: Path, url: str) -> float:

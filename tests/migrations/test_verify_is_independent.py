@@ -9,6 +9,7 @@ import pytest
 
 FOLDING = {
     "app.domain.folding",
+    "migrations.completing",
     "migrations.decoding",
     "migrations.folds",
     "migrations.outcomes",
@@ -16,6 +17,7 @@ FOLDING = {
     "migrations.retelling",
     "migrations.runner",
     "migrations.spool",
+    "migrations.storing",
     "migrations.targets",
 }
 
