@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 
 from app.domain.identity import SessionKey
-from app.domain.message import MessageEdit, MessageType, NewMessage
+from app.domain.message import MessageEdit, MessageType, NewMessage, Wording
 from app.domain.session import HeaderChange, NewSession, Origin, SessionFields
 from tests.fake_clock import START
 
@@ -81,6 +81,13 @@ def make_patch(at: datetime = START, **members: Any) -> HeaderChange:
 
 
 def make_edit(
-    content: str | None = None, *, metadata: dict[str, Any] | None = None, at: datetime = START
+    content: str | None = None,
+    *,
+    metadata: dict[str, Any] | None = None,
+    at: datetime = START,
+    replaces: Wording | None = None,
+    keeps_past: bool = True,
 ) -> MessageEdit:
-    return MessageEdit(content=content, metadata=metadata, at=at)
+    return MessageEdit(
+        content=content, metadata=metadata, at=at, replaces=replaces, keeps_past=keeps_past
+    )

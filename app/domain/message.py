@@ -110,8 +110,15 @@ class ChatMessage(BaseModel):
         """Whether only the tombstone is left."""
         return self.deleted_at is not None
 
+    @property
+    def wording(self) -> "Wording":
+        """What an edit may set."""
+        return Wording(content=self.content, metadata=self.metadata)
+
     def edited(self, edit: "MessageEdit") -> "ChatMessage":
         """The message as the edit leaves it; itself where the edit changes nothing."""
+        if edit.replaces is not None and not edit.replaces.is_of(self):
+            return self
         content = self.content if edit.content is None else edit.content
         metadata = self.metadata if edit.metadata is None else edit.metadata
         if content == self.content and canonical_json(metadata) == canonical_json(self.metadata):
@@ -149,6 +156,21 @@ class ChatMessage(BaseModel):
             raise CorruptDocumentError("message") from error
 
 
+class Wording(BaseModel):
+    """What an edit may set in a message, as it was at a moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    content: str
+    metadata: dict[str, Any]
+
+    def is_of(self, message: ChatMessage) -> bool:
+        """Whether the message says just this; 1, 1.0 and true are three things."""
+        return self.content == message.content and canonical_json(self.metadata) == canonical_json(
+            message.metadata
+        )
+
+
 class MessageEdit(BaseModel):
     """What an edit sets; None leaves a field as it is."""
 
@@ -157,6 +179,10 @@ class MessageEdit(BaseModel):
     content: Text | None = None
     metadata: FreeJSON | None = None
     at: Instant
+    replaces: Wording | None = None
+    """The edit has no effect unless the message says this; None guards nothing."""
+    keeps_past: bool = True
+    """False: what was there was only on its way to what comes, and is not kept."""
 
 
 class PastText(BaseModel):

@@ -182,6 +182,9 @@ class FoldingStore:
             key, lambda: self._store.delete_message(key, message_id, at, precondition)
         )
 
+    async def read_message(self, key: SessionKey, message_id: str) -> tuple[bytes, Version]:
+        return await self._read(key, lambda store: store.read_message(key, message_id))
+
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         return await self._read(key, lambda store: store.list_past_texts(key, message_id))
 

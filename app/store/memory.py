@@ -260,9 +260,11 @@ class MemoryStore:
         if edited is not message:
             stored = edited.to_json()
             self.limits.check_batch([len(stored)])
-            place.past_texts.append(
-                PastText(content=message.content, metadata=message.metadata, replaced_at=edit.at)
-            )
+            if edit.keeps_past:
+                past = PastText(
+                    content=message.content, metadata=message.metadata, replaced_at=edit.at
+                )
+                place.past_texts.append(past)
             place.stored = stored
             place.changed_revision = entry.header.revision + 1
             entry.counted(at=edit.at, change=True)
@@ -284,6 +286,10 @@ class MemoryStore:
             place.changed_revision = entry.header.revision + 1
             entry.counted(at=at, change=True)
         return entry.header.version
+
+    async def read_message(self, key: SessionKey, message_id: str) -> tuple[bytes, Version]:
+        entry = self._get(key)
+        return entry.place_of(message_id).stored, entry.header.version
 
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         place = self._get(key).place_of(message_id)

@@ -372,7 +372,9 @@ class SessionStore(Protocol):
     ) -> tuple[bytes, Version]:
         """Set a message's text or metadata, keep what was there, and return the stored message.
 
-        An edit without effect raises no revision.
+        An edit without effect raises no revision. `replaces` is looked at in the same atomic step;
+        the returned message tells whether it held. Without `keeps_past` no past text is added, and
+        earlier ones stay.
 
         Raises:
             SessionNotFoundError: the user has no such session.
@@ -395,6 +397,15 @@ class SessionStore(Protocol):
             SessionNotFoundError: the user has no such session.
             MessageNotFoundError: it has no message with this id.
             RevisionMismatchError: the precondition does not hold.
+        """
+        ...
+
+    async def read_message(self, key: SessionKey, message_id: str) -> tuple[bytes, Version]:
+        """A message, or its tombstone, with the version of the session that it was read in.
+
+        Raises:
+            SessionNotFoundError: the user has no such session.
+            MessageNotFoundError: it has no message with this id.
         """
         ...
 

@@ -24,7 +24,7 @@ from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.ledger import LedgerEntry
-from app.domain.message import MessageEdit, NewMessage
+from app.domain.message import MessageEdit, NewMessage, Wording
 from app.domain.page import Page, Position
 from app.domain.search import parse_query
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
@@ -235,6 +235,8 @@ class Comparison(RuleBasedStateMachine):
         metadata=st.none() | free_json(),
         at=instants(),
         pick=numbers,
+        keeps_past=st.booleans(),
+        replaces=st.none() | st.builds(Wording, content=search_texts(), metadata=free_json()),
     )
     def edit_message(
         self,
@@ -244,8 +246,12 @@ class Comparison(RuleBasedStateMachine):
         metadata: dict[str, Any] | None,
         at: Any,
         pick: int,
+        keeps_past: bool,
+        replaces: Wording | None,
     ) -> None:
-        edit = MessageEdit(content=content, metadata=metadata, at=at)
+        edit = MessageEdit(
+            content=content, metadata=metadata, at=at, keeps_past=keeps_past, replaces=replaces
+        )
         self.both(lambda store: store.edit_message(key, message_id, edit, self.guard(pick)))
 
     @rule(key=keys, place=st.integers(0, 200), text=search_texts())
@@ -262,6 +268,10 @@ class Comparison(RuleBasedStateMachine):
     @rule(key=keys, message_id=message_ids, at=instants(), pick=numbers)
     def delete_message(self, key: SessionKey, message_id: str, at: Any, pick: int) -> None:
         self.both(lambda store: store.delete_message(key, message_id, at, self.guard(pick)))
+
+    @rule(key=keys, message_id=message_ids)
+    def read_message(self, key: SessionKey, message_id: str) -> None:
+        self.both(lambda store: store.read_message(key, message_id))
 
     @rule(key=keys, message_id=message_ids)
     def list_past_texts(self, key: SessionKey, message_id: str) -> None:

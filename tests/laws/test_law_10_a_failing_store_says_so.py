@@ -171,7 +171,7 @@ async def test_every_operation_of_the_document_is_asked_here() -> None:
     }
 
     assert documented - WITHOUT_STORE == set(OPERATIONS)
-    assert len(METHODS) == 37
+    assert len(METHODS) == 38
 
 
 @pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())
@@ -266,7 +266,7 @@ FOR_OPERATORS = {
     *("read_image", "put_image", "take_back", "list_marks", "put_marks"),
     *("put_ledger_entry", "read_ledger_entry", "list_ledger_entries"),
     *("list_ledger_runs", "list_ledger_places", "remove_ledger", "sizes"),
-    *("list_documents", "list_document_keys"),
+    *("list_documents", "list_document_keys", "read_message"),
 }
 UNUSED = {
     # The receipt of an erasure names the copies that runs have made.

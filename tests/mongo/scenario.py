@@ -108,6 +108,7 @@ async def read(store: SessionStore) -> None:
             await store.read(key, selection)
         await store.list_messages(key, MessageWindow(limit=3, offset=1))
         await store.list_past_texts(key, "m0")
+        await store.read_message(key, "m0")
     for order, wanted in product(ListOrder, FILTERS):
         page = await store.list_summaries(ADA, order=order, filter=wanted, limit=2)
         if page.next_position is not None:

@@ -57,6 +57,8 @@ class _Change:
         before: ChatMessage,
         after: ChatMessage,
         at: datetime,
+        *,
+        keeps_past: bool,
     ) -> None:
         self.head = head
         self.generation = head.generation
@@ -67,7 +69,7 @@ class _Change:
         self.is_deletion = after.is_deleted
         self._after = stored_message(after.model_dump(mode="json"), stored["digest"])
         self.past_text = None
-        if not after.is_deleted:
+        if keeps_past:
             past = PastText(content=before.content, metadata=before.metadata, replaced_at=at)
             self.past_text = stored_past_text(seq, past)
 
@@ -98,7 +100,7 @@ class _Change:
         if self.past_text is not None:
             growth += message_size_bytes(self.past_text)
             pushed["past_texts"] = self.past_text
-        elif head.past_texts:
+        elif self.is_deletion and head.past_texts:
             members["past_texts"] = [past for past in head.past_texts if past["seq"] != self.seq]
         return members, pushed, growth
 
@@ -208,7 +210,9 @@ class Changer:
             self._limits.check_batch([len(outcome.to_json())])
             return outcome
 
-        return await self._change_message(key, message_id, edit.at, precondition, edited)
+        return await self._change_message(
+            key, message_id, edit.at, precondition, edited, keeps_past=edit.keeps_past
+        )
 
     async def delete_message(
         self,
@@ -222,8 +226,18 @@ class Changer:
         def deleted(message: ChatMessage) -> ChatMessage:
             return message if message.is_deleted else message.tombstone(at)
 
-        _, version = await self._change_message(key, message_id, at, precondition, deleted)
+        _, version = await self._change_message(
+            key, message_id, at, precondition, deleted, keeps_past=False
+        )
         return version
+
+    async def read_message(self, key: SessionKey, message_id: str) -> tuple[bytes, Version]:
+        """A message with the version of its session; see the port."""
+
+        async def found(head: Head) -> tuple[bytes, Version]:
+            return message_json(*await self._find_message(head, message_id)), head.version
+
+        return await self._reader.with_head(key, found)
 
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         """What a message said before each edit; see the port."""
@@ -250,6 +264,8 @@ class Changer:
         at: datetime,
         precondition: Precondition | None,
         transform: Callable[[ChatMessage], ChatMessage],
+        *,
+        keeps_past: bool,
     ) -> tuple[bytes, Version]:
         """Put what a message becomes in its place; as it is where nothing becomes of it."""
         await self._sealer.pause(self._reader.head_id(key))
@@ -276,7 +292,7 @@ class Changer:
                 moving.note(head)
                 continue
             with damage_named():
-                change = _Change(head, seq, stored, message, transformed, at)
+                change = _Change(head, seq, stored, message, transformed, at, keeps_past=keeps_past)
             condition = head.same_content() if precondition is None else head.same_revision()
             try:
                 with damage_named():

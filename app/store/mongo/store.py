@@ -271,6 +271,10 @@ class MongoStore:
                 key, message_id, whole_milliseconds(at), precondition
             )
 
+    async def read_message(self, key: SessionKey, message_id: str) -> tuple[bytes, Version]:
+        with self._bounded():
+            return await self._changer.read_message(key, message_id)
+
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         with self._bounded():
             return await self._changer.list_past_texts(key, message_id)

@@ -147,22 +147,30 @@ def get_message(
     Raises:
         MessageNotFoundError: the session has none.
     """
+    return ChatMessage.from_json(read_body(connection, key, row, message_id))
+
+
+def read_body(
+    connection: apsw.Connection, key: SessionKey, row: SessionRow, message_id: str
+) -> bytes:
+    """The same as it is stored."""
     seq = find_seq(connection, row, message_id)
     if seq is None:
         raise MessageNotFoundError(key.session_id, message_id)
-    return ChatMessage.from_json(bodies.read_one(connection, row, seq))
+    return bodies.read_one(connection, row, seq)
 
 
 def put_edited(
-    connection: apsw.Connection, row: SessionRow, past: PastText, seq: int, body: bytes
+    connection: apsw.Connection, row: SessionRow, past: PastText | None, seq: int, body: bytes
 ) -> int:
-    """Store an edited message and what it said before; returns the growth in bytes."""
-    run(
-        connection,
-        "INSERT INTO past_text SELECT ?1, ?2, 1 + coalesce(max(edit_number), 0), ?3"
-        " FROM past_text WHERE session_key = ?1 AND seq = ?2",
-        (row.session_key, seq, past.model_dump_json()),
-    )
+    """Store an edited message and, where it is kept, what it said before; the growth in bytes."""
+    if past is not None:
+        run(
+            connection,
+            "INSERT INTO past_text SELECT ?1, ?2, 1 + coalesce(max(edit_number), 0), ?3"
+            " FROM past_text WHERE session_key = ?1 AND seq = ?2",
+            (row.session_key, seq, past.model_dump_json()),
+        )
     return _put_changed(connection, row, seq, body, is_deleted=False)
 
 

@@ -305,7 +305,11 @@ class SQLiteStore:
             if edited is message:
                 return body, row.version
             self.limits.check_batch([len(body)])
-            past = PastText(content=message.content, metadata=message.metadata, replaced_at=edit.at)
+            past = None
+            if edit.keeps_past:
+                past = PastText(
+                    content=message.content, metadata=message.metadata, replaced_at=edit.at
+                )
             growth = message_rows.put_edited(connection, row, past, message.seq, body)
             search_index.replace_place(connection, key.user_id, row, edited)
             version = headers.count_change(
@@ -337,6 +341,13 @@ class SQLiteStore:
             )
 
         return await self._writer.run(work)
+
+    async def read_message(self, key: SessionKey, message_id: str) -> tuple[bytes, Version]:
+        def query(connection: apsw.Connection) -> tuple[bytes, Version]:
+            row = get_session(connection, key)
+            return message_rows.read_body(connection, key, row, message_id), row.version
+
+        return await self._reader.run(query)
 
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         def query(connection: apsw.Connection) -> list[PastText]:
