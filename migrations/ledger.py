@@ -4,7 +4,6 @@ Entry 0 is the run; each batch has an entry of its own, begun before the batch i
 after it. What an entry says of sessions lies in parts by user, which go when the user is erased.
 """
 
-import json
 import socket
 import zlib
 from collections.abc import AsyncIterator
@@ -15,8 +14,10 @@ from typing import Any, Self
 
 import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from app.clock import Clock
+from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey
 from app.domain.instants import Instant
 from app.domain.ledger import LedgerEntry
@@ -358,8 +359,8 @@ def _batch(entry: LedgerEntry) -> BatchEntry:
 
 
 def _packed(sessions: list[dict[str, Any]]) -> bytes:
-    return zlib.compress(json.dumps(sessions, ensure_ascii=False).encode(), level=1)
+    return zlib.compress(encode_json(sessions), level=1)
 
 
 def _unpacked(part: bytes) -> Any:
-    return json.loads(zlib.decompress(part))
+    return from_json(zlib.decompress(part))

@@ -40,6 +40,11 @@ class Batch:
     size_bytes: int = 0
 
     @property
+    def beginnings(self) -> list[Item]:
+        """Those parts of which there is no earlier one."""
+        return [item for item in self.items if not item.is_later]
+
+    @property
     def is_full(self) -> bool:
         """Whether nothing should be added."""
         count = self.message_count + len(self.faults) + len(self.refusals)

@@ -1,6 +1,7 @@
 """Storing: folded sessions go to the store in batches, noted in the ledger before and after."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -27,6 +28,9 @@ from migrations.spool import SpooledFault
 from migrations.stored_batches import BATCH_MESSAGES, Account, Batch, Item
 from migrations.throttle import Throttle
 
+_AT_ONCE = 2
+"""Batches that are being stored: while the ledger notes one, the store has the next already."""
+
 
 @dataclass(slots=True)
 class Resumed:
@@ -37,12 +41,15 @@ class Resumed:
     place: Place = field(default_factory=Place)
     counts: Counts = field(default_factory=Counts)
     begun: dict[int, BatchEntry] = field(default_factory=dict[int, BatchEntry])
-    """Batches from that number on which are begun; the next one is while one is being stored."""
+    """Batches from that number on which are begun; several are, so that the store never waits."""
     newest: Newest | None = None
 
 
 class Storing:
-    """Brings folded sessions to the store; one batch is being stored while the next is folded."""
+    """Brings folded sessions to the store; some are being stored while the next are folded.
+
+    What becomes of a batch is told and noted only after those before it, as if there were but one.
+    """
 
     def __init__(
         self,
@@ -67,7 +74,7 @@ class Storing:
         self._newest = resumed.newest
         self._completing = Completing(store, job.format, ledger.run_id)
         self._batch = Batch(self._throttle.batch_messages(BATCH_MESSAGES))
-        self._under_way: asyncio.Task[None] | None = None
+        self._under_way: deque[asyncio.Task[None]] = deque()
 
     async def take_fault(self, fault: SpooledFault) -> None:
         """Take a record that will be folded into no session."""
@@ -90,7 +97,7 @@ class Storing:
         self._place = self._place.model_copy(update={"sessions": sessions, "parts": number + 1})
         if is_later or batch.is_full:
             await self._close()
-        elif self._under_way is not None:
+        elif self._under_way:
             await asyncio.sleep(0)  # lets the store go on with what it has been given
 
     async def finish(self) -> None:
@@ -109,11 +116,13 @@ class Storing:
         entry = self._entry(batch)
         noting = asyncio.create_task(self._ledger.write(entry))
         try:
-            await self._wait()
+            await self._wait(until=_AT_ONCE - 1)
         except BaseException:
             await asyncio.gather(noting, return_exceptions=True)
             raise
-        self._under_way = asyncio.create_task(self._store_batch(batch, entry, noting, self._place))
+        before = self._under_way[-1] if self._under_way else None
+        storing = self._store_batch(batch, entry, noting, self._place, before)
+        self._under_way.append(asyncio.create_task(storing))
         await asyncio.sleep(0)  # lets the store begin before we go on with folding
 
     def _entry(self, batch: Batch) -> BatchEntry:
@@ -138,14 +147,30 @@ class Storing:
         self._number += 1
         return entry
 
-    async def _wait(self) -> None:
-        if self._under_way is not None:
-            # Shielded, so that an interruption of ours waits for the batch instead of tearing it.
-            await asyncio.shield(self._under_way)
-            self._under_way = None
+    async def _wait(self, until: int = 0) -> None:
+        """Return once no more than so many batches are under way.
+
+        When one has failed, none is: what comes after it fails with it.
+        """
+        while len(self._under_way) > until:
+            first = self._under_way[0]
+            # Not `await first`, which an interruption of ours would tear instead of waiting for it.
+            await asyncio.wait({first})
+            if failure := first.exception():
+                await asyncio.wait(self._under_way)
+                for one in self._under_way:
+                    one.exception()  # has been seen, or asyncio would complain of it
+                self._under_way.clear()
+                raise failure
+            self._under_way.popleft()
 
     async def _store_batch(
-        self, batch: Batch, entry: BatchEntry, noting: asyncio.Task[None], place: Place
+        self,
+        batch: Batch,
+        entry: BatchEntry,
+        noting: asyncio.Task[None],
+        place: Place,
+        before: asyncio.Task[None] | None,
     ) -> None:
         await noting
         await self._throttle.take(batch.message_count)
@@ -155,7 +180,10 @@ class Storing:
             account.tally.refuse_unplaced(fault)
         for key, refusal in batch.refusals:
             account.tally.refuse(key, refusal)
-        await self._insert(batch, entry, account)
+        are_stored = await self._insert(batch, entry)
+        if before is not None:
+            await before
+        await self._note(batch, are_stored, entry, account)
         self._write_outcomes(entry, account)
         counts = account.counts()
         faults = [
@@ -167,12 +195,17 @@ class Storing:
         self._tally.take_in(counts, account.outcomes)
         self._progress.advance(self._tally.done, self._tally.done)
 
-    async def _insert(self, batch: Batch, entry: BatchEntry, account: Account) -> None:
-        first = [item for item in batch.items if not item.is_later]
-        new = [self._new_session(item, entry.sessions[item.key]) for item in first]
-        are_stored = await self._store.insert_absent(new) if new else []
+    async def _insert(self, batch: Batch, entry: BatchEntry) -> list[bool]:
+        """Store what is new; says of each session that begins here whether it was."""
+        new = [self._new_session(item, entry.sessions[item.key]) for item in batch.beginnings]
+        return await self._store.insert_absent(new) if new else []
+
+    async def _note(
+        self, batch: Batch, are_stored: Sequence[bool], entry: BatchEntry, account: Account
+    ) -> None:
+        """Note what has become of every part, and complete those sessions that were there."""
         completions: list[Completion] = []
-        for item, is_stored in zip(first, are_stored, strict=True):
+        for item, is_stored in zip(batch.beginnings, are_stored, strict=True):
             if is_stored:
                 self._count_created(item, entry, account)
             else:

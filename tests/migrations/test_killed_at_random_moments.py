@@ -83,14 +83,14 @@ async def test_everything_is_done_once(tmp_path: Path) -> None:
     ledgers = await list_runs(store)
     assert [ledger.record.state for ledger in ledgers] == [RunState.DONE]
     # Each batch is written down twice, and once more for each kill that has met it half done:
-    # the one that was being stored, and the next, which was noted already.
+    # the two that were being stored, and the next, which was noted already.
     repeated = 0
     created = 0
     for ledger in ledgers:
         async for entry in ledger.batches():
             repeated += entry.revision - 2
             created += entry.record.counts.sessions.get("created", 0)
-    assert repeated <= 2 * KILLS
+    assert repeated <= 3 * KILLS
     assert done_before, "no kill has met a run that was storing"
     assert created == MESSAGES // IN_A_SESSION
     assert len(await store.list_keys(limit=MESSAGES)) == MESSAGES // IN_A_SESSION
