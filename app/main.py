@@ -36,6 +36,15 @@ from app.store.factory import open_store
 from app.store.port import SessionStore
 from app.store.urls import shown_url
 
+_ROUTES = [
+    *ROUTES,  # of the canonical door, the hot ones: matching goes from the top
+    *legacy.router.routes,
+    *projects.router.routes,
+    *migration_routes.router.routes,
+    *status_routes.router.routes,
+    *health.router.routes,
+]
+
 MakeEngine = Callable[[Settings, SessionStore], MigrationEngine | None]
 """Gives the service its engine of migrations, which it knows by its port alone."""
 
@@ -106,13 +115,9 @@ def _doors(
         Framing, metrics=metrics, slow_requests=slow_requests, log_requests=settings.log_requests
     )
     install_problems(app)
-    # Not by `include_router`, which finds each request's route twice, at 20 µs for the hot ones.
-    app.router.routes.extend(ROUTES)
-    app.include_router(legacy.router)
-    app.include_router(projects.router)
-    app.include_router(migration_routes.router)
-    app.include_router(status_routes.router)
-    app.include_router(health.router)
+    # Not by `include_router`, which finds each request's route twice, at 20 µs, and builds it anew
+    # for each application, at 8 ms.
+    app.router.routes.extend(_ROUTES)
     return app
 
 

@@ -1,4 +1,8 @@
-"""What routes ask for, as Annotated aliases: who asks, whose session, which service."""
+"""What routes ask for, as Annotated aliases: who asks, whose session, which service.
+
+All of it is `async`, also what waits for nothing: FastAPI runs plain functions in a thread, which
+costs a request more than all else that it asks for here.
+"""
 
 import re
 from typing import Annotated, cast
@@ -24,12 +28,12 @@ from app.service.users import UserService
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def session_service(request: Request) -> SessionService:
+async def session_service(request: Request) -> SessionService:
     """The application's one service of sessions."""
     return cast("SessionService", request.app.state.sessions)
 
 
-def user_service(request: Request) -> UserService:
+async def user_service(request: Request) -> UserService:
     """The application's one service of users."""
     return cast("UserService", request.app.state.users)
 
@@ -69,7 +73,8 @@ async def callers_session(
         UserRequiredError: nobody is asking, and several have it.
     """
     user_id = (await principal(request)).user_id
-    return await session_service(request).key_of(user_id, decode_session_id(session_id))
+    sessions = await session_service(request)
+    return await sessions.key_of(user_id, decode_session_id(session_id))
 
 
 def decode_session_id(segment: str) -> str:
@@ -84,7 +89,7 @@ def decode_session_id(segment: str) -> str:
     return session_id
 
 
-def message_in_path(
+async def message_in_path(
     session_id: Annotated[str, Path()],
     message_id: Annotated[
         str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
@@ -101,7 +106,7 @@ def message_in_path(
     return decoded
 
 
-def seen_versions(
+async def seen_versions(
     request: Request,
     if_match: Annotated[  # noqa: ARG001 - only for the document; all its lines are read together
         str | None, Header(description="Write only if the session is at one of these ETags.")
@@ -115,7 +120,7 @@ def seen_versions(
     return precondition_of(request)
 
 
-def idempotency_key_of(
+async def idempotency_key_of(
     idempotency_key: Annotated[
         str | None, Header(description="1 to 255 visible ASCII characters; makes a retry safe.")
     ] = None,
@@ -130,7 +135,7 @@ def idempotency_key_of(
     return idempotency_key
 
 
-def named_user(
+async def named_user(
     user_id: Annotated[
         str | None,
         Query(description="The user, in open mode; elsewhere it must agree with the credential."),

@@ -70,7 +70,7 @@ _DRY_EVENTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def migration_engine(request: Request) -> MigrationEngine:
+async def migration_engine(request: Request) -> MigrationEngine:
     """The engine that this service was given.
 
     Raises:
@@ -82,7 +82,9 @@ def migration_engine(request: Request) -> MigrationEngine:
     return engine
 
 
-def run_in_path(run_id: Annotated[str, Path(description="As `GET …/migrations` has it.")]) -> str:
+async def run_in_path(
+    run_id: Annotated[str, Path(description="As `GET …/migrations` has it.")],
+) -> str:
     """The id of the run in the path.
 
     Raises:

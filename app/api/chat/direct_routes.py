@@ -88,7 +88,7 @@ async def read_session(request: Request) -> Response:
     """Read a whole session, or what is new in it, in one version; without messages, its header."""
     key = await callers_session(request, request.path_params["session_id"])
     selection = selection_of(parse_parameters(SessionRead, request))
-    sessions = session_service(request)
+    sessions = await session_service(request)
     version = None
     if names_known(request):
         version = await sessions.version_of(key)
@@ -122,7 +122,8 @@ async def list_sessions(request: Request) -> Response:
     user_id = await callers_user(request)
     wanted = parse_parameters(SessionList, request)
     listing = listing_of(user_id, wanted)
-    page = await user_service(request).list_sessions(
+    users = await user_service(request)
+    page = await users.list_sessions(
         user_id,
         order=wanted.order,
         filter=filter_of(wanted),
@@ -172,8 +173,8 @@ async def append_messages(request: Request) -> Response:
     asking = await authenticator(request).principal(request)
     session_id = decode_session_id(request.path_params["session_id"])
     precondition = precondition_of(request)
-    idempotency_key = idempotency_key_of(request.headers.get("idempotency-key"))
-    sessions = session_service(request)
+    idempotency_key = await idempotency_key_of(request.headers.get("idempotency-key"))
+    sessions = await session_service(request)
     parsed = parse_json(await read_body(request))
     is_list = isinstance(parsed, list)
     if is_list:

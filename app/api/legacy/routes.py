@@ -39,7 +39,7 @@ router = APIRouter(
 )
 
 
-def flat_message_service(request: Request) -> FlatMessageService:
+async def flat_message_service(request: Request) -> FlatMessageService:
     """The application's one service of flat messages."""
     return cast("FlatMessageService", request.app.state.flat_messages)
 

@@ -53,17 +53,17 @@ router = APIRouter(
 _NOT_FOUND = (ProjectNotFoundError, SessionNotInProjectError, BlankProjectError)
 
 
-def project_service(request: Request) -> ProjectService:
+async def project_service(request: Request) -> ProjectService:
     """The application's one service of projects."""
     return cast("ProjectService", request.app.state.projects)
 
 
-def owner(caller: Caller) -> str:
+async def owner(caller: Caller) -> str:
     """Whose projects; clients of this door that name nobody are one user together."""
     return ANONYMOUS if caller.user_id is None else caller.user_id
 
 
-def project_in_path(
+async def project_in_path(
     project_id: Annotated[
         str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
     ],
@@ -87,7 +87,7 @@ Owner = Annotated[str, Depends(owner)]
 ProjectInPath = Annotated[str, Depends(project_in_path)]
 
 
-def session_in_path(
+async def session_in_path(
     user_id: Owner,
     session_id: Annotated[
         str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
