@@ -19,13 +19,14 @@ from app.api.legacy import routes as legacy
 from app.api.metrics import Metrics
 from app.api.openapi import DocumentedApp
 from app.api.problems import install_problems
-from app.api.projects import routes as projects
+from app.api.projects import routes as project_routes
 from app.api.slow_requests import SlowRequests
 from app.clock import Clock, SystemClock
 from app.legacy.folding_store import FoldingStore
 from app.legacy.opening import open_sources
 from app.service.flat_messages import FlatMessageService
 from app.service.migration_engine import MigrationEngine
+from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
 from app.service.read_cache import ReadCache
 from app.service.sessions import SessionService
@@ -39,7 +40,7 @@ from app.store.urls import shown_url
 _ROUTES = [
     *ROUTES,  # of the canonical door, the hot ones: matching goes from the top
     *legacy.router.routes,
-    *projects.router.routes,
+    *project_routes.router.routes,
     *migration_routes.router.routes,
     *status_routes.router.routes,
     *health.router.routes,
@@ -134,7 +135,9 @@ def _connect(
     app.state.status = StatusService(store, _place_of(settings.store), clock, cache)
     sessions = SessionService(store, clock, cache)
     app.state.sessions = sessions
-    app.state.projects = ProjectService(store, sessions, clock)
+    projects = ProjectService(store, sessions, clock)
+    app.state.projects = projects
+    app.state.project_sessions = ProjectSessionService(store, sessions, projects)
     app.state.users = UserService(store, clock, cache)
     app.state.flat_messages = FlatMessageService(store, clock)
 

@@ -13,15 +13,19 @@ from starlette.requests import Request
 from app.api.auth import Authenticator, Principal
 from app.api.etags import precondition_of
 from app.api.paths import decode_id
-from app.domain.identity import SessionKey
+from app.domain.identity import ANONYMOUS, SessionKey
 from app.domain.session import Precondition
 from app.errors import (
+    BlankProjectError,
     Fault,
     InvalidInputError,
     MessageNotFoundError,
+    ProjectNotFoundError,
     SessionNotFoundError,
     UserRequiredError,
 )
+from app.service.project_sessions import ProjectSessionService
+from app.service.projects import ProjectService
 from app.service.sessions import SessionService
 from app.service.users import UserService
 
@@ -36,6 +40,16 @@ async def session_service(request: Request) -> SessionService:
 async def user_service(request: Request) -> UserService:
     """The application's one service of users."""
     return cast("UserService", request.app.state.users)
+
+
+async def project_service(request: Request) -> ProjectService:
+    """The application's one service of projects."""
+    return cast("ProjectService", request.app.state.projects)
+
+
+async def project_session_service(request: Request) -> ProjectSessionService:
+    """The application's one service of sessions in projects."""
+    return cast("ProjectSessionService", request.app.state.project_sessions)
 
 
 def authenticator(request: Request) -> Authenticator:
@@ -58,6 +72,12 @@ async def callers_user(request: Request) -> str:
     if user_id is None:
         raise UserRequiredError
     return user_id
+
+
+async def owner(request: Request) -> str:
+    """The user who is asking, where clients that name nobody are one user together."""
+    user_id = (await principal(request)).user_id
+    return ANONYMOUS if user_id is None else user_id
 
 
 async def callers_session(
@@ -87,6 +107,25 @@ def decode_session_id(segment: str) -> str:
     if session_id is None:
         raise SessionNotFoundError(segment)
     return session_id
+
+
+async def project_in_path(
+    project_id: Annotated[
+        str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
+    ],
+) -> str:
+    """The id of the project in the path.
+
+    Raises:
+        BlankProjectError: it is blank.
+        ProjectNotFoundError: the path holds no id.
+    """
+    decoded = decode_id(project_id)
+    if decoded is None:
+        raise ProjectNotFoundError(project_id)
+    if not decoded.strip():
+        raise BlankProjectError
+    return decoded
 
 
 async def message_in_path(
@@ -152,9 +191,13 @@ async def operator(request: Request) -> None:
 
 Caller = Annotated[Principal, Depends(principal)]
 CallersUser = Annotated[str, Depends(callers_user)]
+Owner = Annotated[str, Depends(owner)]
 CallersSession = Annotated[SessionKey, Depends(callers_session)]
+ProjectInPath = Annotated[str, Depends(project_in_path)]
 MessageInPath = Annotated[str, Depends(message_in_path)]
 SeenVersions = Annotated[Precondition | None, Depends(seen_versions)]
 IdempotencyKey = Annotated[str | None, Depends(idempotency_key_of)]
 Sessions = Annotated[SessionService, Depends(session_service)]
+Projects = Annotated[ProjectService, Depends(project_service)]
+ProjectSessions = Annotated[ProjectSessionService, Depends(project_session_service)]
 Users = Annotated[UserService, Depends(user_service)]

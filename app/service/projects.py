@@ -1,66 +1,26 @@
-"""ProjectService: projects and the sessions in them, shared by the doors that know projects."""
+"""ProjectService: projects as such, shared by the doors that know projects."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar
 
 from app.clock import Clock
-from app.domain.encoded import EncodedSession, decoded_summary
-from app.domain.identity import SessionKey
+from app.domain.encoded import decoded_summary
 from app.domain.owned_document import DocumentKey
 from app.domain.page import Position
 from app.domain.project import KIND, Project, ProjectStatus
-from app.domain.session import Precondition, SessionHeader, SessionSummary
 from app.errors import (
     ProjectNotEmptyError,
     ProjectNotFoundError,
-    RevisionMismatchError,
     SessionNotFoundError,
-    SessionNotInProjectError,
     StoreBusyError,
 )
-from app.service.drafts import MessageDraft
 from app.service.sessions import SessionService
-from app.store.port import (
-    HEADER_ONLY,
-    PAGE_LIMIT,
-    WHOLE,
-    Appended,
-    ListFilter,
-    MessagePage,
-    MessageWindow,
-    ReadSelection,
-    SessionStore,
-)
+from app.store.port import PAGE_LIMIT, ListFilter, SessionStore
 
 _TRIES = 20
-_DESCRIPTION = "description"
-"""Kept in a session's context, where doors that do not know it leave it alone."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ProjectStats:
-    """What is in a project."""
-
-    session_count: int
-    active_session_count: int
-    message_count: int
-    first_activity_at: datetime | None
-    last_activity_at: datetime | None
-
-
-def description_of(header: SessionHeader) -> str | None:
-    """What a session's owner says it is about."""
-    description = header.context.get(_DESCRIPTION)
-    return description if isinstance(description, str) else None
 
 
 class ProjectService:
-    """What a user does with projects and their sessions. Any method may raise a `StoreError`.
+    """What a user does with projects. Any method may raise a `StoreError`.
 
     A project is known if it has a document, or if a session names it.
     """
@@ -69,8 +29,6 @@ class ProjectService:
         self._store = store
         self._sessions = sessions
         self._clock = clock
-
-    # --- the project ------------------------------------------------------------------------
 
     async def make_known(self, user_id: str, project_id: str) -> None:
         """Make a project that is not there yet; it is in progress, since work in it begins."""
@@ -113,209 +71,32 @@ class ProjectService:
                     await self._store.put_document(document, replaces=None)
         raise StoreBusyError("The project is being changed by too many others; try again.")
 
-    # --- its sessions -----------------------------------------------------------------------
-
-    async def create_session(
-        self,
-        user_id: str,
-        project_id: str,
-        *,
-        members: dict[str, Any],
-        description: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> SessionHeader:
-        """A new session in a project, which is made where it is not known.
-
-        Raises:
-            InvalidInputError: a member breaks a rule.
-            DocumentTooLargeError: the header would pass the store's limit.
-        """
-        await self.make_known(user_id, project_id)
-        context = {} if description is None else {_DESCRIPTION: description}
-        header = await self._sessions.create(
-            user_id,
-            None,
-            {**members, "project_id": project_id, "context": context},
-            idempotency_key=idempotency_key,
-        )
-        await self.make_known(user_id, project_id)  # someone may have deleted it meanwhile
-        return header
-
-    async def list_sessions(
-        self, user_id: str, project_id: str, *, is_active: bool | None = None
-    ) -> list[SessionSummary]:
-        """All sessions of a project, the most recently changed first.
+    async def check_known(self, user_id: str, project_id: str) -> None:
+        """Pass if the user has the project.
 
         Raises:
             ProjectNotFoundError: the user has no such project.
         """
-        wanted = ListFilter(project_id=project_id, is_active=is_active)
-        summaries = await self._all_sessions(user_id, wanted)
-        if not summaries:
-            await self._check_known(user_id, project_id)
-        return summaries
-
-    async def read_header(self, project_id: str, key: SessionKey) -> SessionHeader:
-        """A session of a project without its messages.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-            SessionNotInProjectError: the project has no such session.
-        """
-        return (await self._in_project(project_id, key, HEADER_ONLY))[0]
-
-    async def read_whole(self, project_id: str, key: SessionKey) -> EncodedSession:
-        """A session of a project with all its messages, in one version.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-            SessionNotInProjectError: the project has no such session.
-        """
-        return (await self._in_project(project_id, key, WHOLE))[1]
-
-    async def change_session(
-        self,
-        project_id: str,
-        key: SessionKey,
-        *,
-        members: dict[str, Any],
-        context: dict[str, Any],
-    ) -> SessionHeader:
-        """Set members of a session of a project, and members of its context.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-            SessionNotInProjectError: the project has no such session.
-            InvalidInputError: a member breaks a rule.
-            DocumentTooLargeError: the header would pass the store's limit.
-        """
-
-        async def change(header: SessionHeader, unchanged: Precondition) -> SessionHeader:
-            wanted = {**members, "context": {**header.context, **context}} if context else members
-            return await self._sessions.change(key, wanted, is_merge=False, precondition=unchanged)
-
-        return await self._guarded(project_id, key, change)
-
-    async def delete_session(self, project_id: str, key: SessionKey, *, force: bool) -> None:
-        """Remove a session of a project; without `force`, only one that has no message.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-            SessionNotInProjectError: the project has no such session.
-            SessionNotEmptyError: it has messages, and only an empty one was to go.
-        """
-
-        async def delete(_: SessionHeader, unchanged: Precondition) -> None:
-            await self._sessions.delete(key, unchanged, only_empty=not force)
-
-        await self._guarded(project_id, key, delete)
-
-    async def append(
-        self,
-        project_id: str,
-        key: SessionKey,
-        draft: MessageDraft,
-        *,
-        idempotency_key: str | None = None,
-    ) -> Appended:
-        """Append a message to a session of a project.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-            SessionNotInProjectError: the project has no such session.
-            MessageIdConflictError: the key came with another message before.
-            DocumentTooLargeError: the message has too many bytes.
-        """
-        await self.read_header(project_id, key)
-        try:
-            return await self._sessions.append(key, [draft], idempotency_key=idempotency_key)
-        except SessionNotFoundError:
-            raise SessionNotInProjectError(project_id, key.session_id) from None
-
-    async def list_messages(
-        self, project_id: str, key: SessionKey, window: MessageWindow
-    ) -> MessagePage:
-        """Some places of a session of a project, tombstones included.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-            SessionNotInProjectError: the project has no such session.
-        """
-        await self.read_header(project_id, key)
-        try:
-            return await self._store.list_messages(key, window)
-        except SessionNotFoundError:
-            raise SessionNotInProjectError(project_id, key.session_id) from None
-
-    async def stats(self, user_id: str, project_id: str) -> ProjectStats:
-        """Counts of what is in a project.
-
-        Raises:
-            ProjectNotFoundError: the user has no such project.
-        """
-        summaries = await self.list_sessions(user_id, project_id)
-        return ProjectStats(
-            session_count=len(summaries),
-            active_session_count=sum(one.is_active for one in summaries),
-            message_count=sum(one.message_count for one in summaries),
-            first_activity_at=min((one.created_at for one in summaries), default=None),
-            last_activity_at=max((one.updated_at for one in summaries), default=None),
-        )
-
-    # --- inside -----------------------------------------------------------------------------
-
-    async def _all_sessions(self, user_id: str, wanted: ListFilter) -> list[SessionSummary]:
-        summaries: list[SessionSummary] = []
-        after: Position | None = None
-        while True:
-            page = await self._store.list_summaries(
-                user_id, filter=wanted, limit=PAGE_LIMIT, after=after
-            )
-            summaries.extend(map(decoded_summary, page.items))
-            after = page.next_position
-            if after is None:
-                return summaries
-
-    async def _has_session(self, user_id: str, project_id: str) -> bool:
-        wanted = ListFilter(project_id=project_id)
-        return bool((await self._store.list_summaries(user_id, filter=wanted, limit=1)).items)
-
-    async def _check_known(self, user_id: str, project_id: str) -> None:
         key = DocumentKey(user_id, KIND, project_id)
         if await self._store.read_document(key) is None and not await self._has_session(
             user_id, project_id
         ):
             raise ProjectNotFoundError(project_id)
 
+    async def _has_session(self, user_id: str, project_id: str) -> bool:
+        wanted = ListFilter(project_id=project_id)
+        return bool((await self._store.list_summaries(user_id, filter=wanted, limit=1)).items)
+
     async def _delete_sessions(self, user_id: str, project_id: str) -> None:
-        for summary in await self._all_sessions(user_id, ListFilter(project_id=project_id)):
-            with suppress(SessionNotFoundError):
-                await self._sessions.delete(summary.key)
-
-    async def _in_project(
-        self, project_id: str, key: SessionKey, selection: ReadSelection
-    ) -> tuple[SessionHeader, EncodedSession]:
-        with suppress(SessionNotFoundError):
-            encoded = await self._store.read(key, selection)
-            header = encoded.header()
-            if header.project_id == project_id:
-                return header, encoded
-        await self._check_known(key.user_id, project_id)
-        raise SessionNotInProjectError(project_id, key.session_id)
-
-    async def _guarded(
-        self,
-        project_id: str,
-        key: SessionKey,
-        write: Callable[[SessionHeader, Precondition], Awaitable[T]],
-    ) -> T:
-        """A write to a session that is in the project when it happens."""
-        for _ in range(_TRIES):
-            header = await self.read_header(project_id, key)
-            try:
-                return await write(header, Precondition(versions=frozenset({header.version})))
-            except RevisionMismatchError:
-                continue
-            except SessionNotFoundError:
-                raise SessionNotInProjectError(project_id, key.session_id) from None
-        raise StoreBusyError("The session is being changed by too many others; try again.")
+        wanted = ListFilter(project_id=project_id)
+        after: Position | None = None
+        while True:
+            page = await self._store.list_summaries(
+                user_id, filter=wanted, limit=PAGE_LIMIT, after=after
+            )
+            for summary in map(decoded_summary, page.items):
+                with suppress(SessionNotFoundError):
+                    await self._sessions.delete(summary.key)
+            after = page.next_position
+            if after is None:
+                return

@@ -14,7 +14,7 @@ from app.api.projects.schemas import (
 from app.domain.message import ChatMessage
 from app.domain.session import SessionHeader, SessionSummary
 from app.service.drafts import MessageDraft
-from app.service.projects import ProjectStats, description_of
+from app.service.project_sessions import ProjectStats, description_of
 
 
 def draft_of(posted: PostedMessage) -> MessageDraft:

@@ -1,12 +1,19 @@
 """The project door: sessions inside projects, as their clients know them."""
 
-from typing import Annotated, cast
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query
 
 from app.api.body import JSONRoute
-from app.api.dependencies import Caller, IdempotencyKey, decode_session_id, named_user
-from app.api.paths import decode_id
+from app.api.dependencies import (
+    IdempotencyKey,
+    Owner,
+    ProjectInPath,
+    Projects,
+    ProjectSessions,
+    decode_session_id,
+    named_user,
+)
 from app.api.problems import BODY_PROBLEMS, problems
 from app.api.projects.mapping import (
     draft_of,
@@ -28,7 +35,7 @@ from app.api.projects.schemas import (
     SessionStats,
     SessionUpdate,
 )
-from app.domain.identity import ANONYMOUS, SessionKey
+from app.domain.identity import SessionKey
 from app.domain.message import ChatMessage
 from app.errors import (
     BlankProjectError,
@@ -40,7 +47,6 @@ from app.errors import (
     SessionNotEmptyError,
     SessionNotInProjectError,
 )
-from app.service.projects import ProjectService
 from app.store.port import MESSAGE_PAGE_LIMIT, MessageWindow
 
 router = APIRouter(
@@ -51,40 +57,6 @@ router = APIRouter(
 )
 
 _NOT_FOUND = (ProjectNotFoundError, SessionNotInProjectError, BlankProjectError)
-
-
-async def project_service(request: Request) -> ProjectService:
-    """The application's one service of projects."""
-    return cast("ProjectService", request.app.state.projects)
-
-
-async def owner(caller: Caller) -> str:
-    """Whose projects; clients of this door that name nobody are one user together."""
-    return ANONYMOUS if caller.user_id is None else caller.user_id
-
-
-async def project_in_path(
-    project_id: Annotated[
-        str, Path(description="Percent-encoded, or `~` and the base64url of the id.")
-    ],
-) -> str:
-    """The id of the project in the path.
-
-    Raises:
-        BlankProjectError: it is blank.
-        ProjectNotFoundError: the path holds no id.
-    """
-    decoded = decode_id(project_id)
-    if decoded is None:
-        raise ProjectNotFoundError(project_id)
-    if not decoded.strip():
-        raise BlankProjectError
-    return decoded
-
-
-Projects = Annotated[ProjectService, Depends(project_service)]
-Owner = Annotated[str, Depends(owner)]
-ProjectInPath = Annotated[str, Depends(project_in_path)]
 
 
 async def session_in_path(
@@ -128,7 +100,7 @@ async def delete_project(
 async def create_session(
     project_id: ProjectInPath,
     user_id: Owner,
-    projects: Projects,
+    sessions: ProjectSessions,
     idempotency_key: IdempotencyKey,
     body: SessionCreation | None = None,
 ) -> ProjectSession:
@@ -136,7 +108,7 @@ async def create_session(
     wanted = body or SessionCreation()
     if wanted.project_id not in {None, project_id}:
         raise InvalidInputError(Fault("/project_id", "is another than the one in the path"))
-    header = await projects.create_session(
+    header = await sessions.create_session(
         user_id,
         project_id,
         members={"session_name": wanted.title, "metadata": wanted.metadata or {}},
@@ -154,12 +126,12 @@ async def create_session(
 async def list_sessions(
     project_id: ProjectInPath,
     user_id: Owner,
-    projects: Projects,
+    sessions: ProjectSessions,
     include_inactive: Annotated[bool, Query(description="Those that are not active, too.")] = False,  # noqa: FBT002 - a parameter of the wire
 ) -> list[ProjectSessionSummary]:
     """The project's sessions, the most recently changed first."""
     is_active = None if include_inactive else True
-    summaries = await projects.list_sessions(user_id, project_id, is_active=is_active)
+    summaries = await sessions.list_sessions(user_id, project_id, is_active=is_active)
     return [summary_view(one) for one in summaries]
 
 
@@ -169,10 +141,10 @@ async def list_sessions(
     responses=problems(ProjectNotFoundError, BlankProjectError),
 )
 async def session_stats(
-    project_id: ProjectInPath, user_id: Owner, projects: Projects
+    project_id: ProjectInPath, user_id: Owner, sessions: ProjectSessions
 ) -> SessionStats:
     """How much there is in the project."""
-    return stats_view(project_id, await projects.stats(user_id, project_id))
+    return stats_view(project_id, await sessions.stats(user_id, project_id))
 
 
 @router.get(
@@ -181,10 +153,10 @@ async def session_stats(
     responses=problems(*_NOT_FOUND),
 )
 async def get_session(
-    project_id: ProjectInPath, key: SessionInPath, projects: Projects
+    project_id: ProjectInPath, key: SessionInPath, sessions: ProjectSessions
 ) -> ProjectSession:
     """A session without its messages."""
-    return session_view(await projects.read_header(project_id, key))
+    return session_view(await sessions.read_header(project_id, key))
 
 
 @router.put(
@@ -193,11 +165,11 @@ async def get_session(
     responses=problems(*_NOT_FOUND, *BODY_PROBLEMS),
 )
 async def update_session(
-    project_id: ProjectInPath, key: SessionInPath, projects: Projects, update: SessionUpdate
+    project_id: ProjectInPath, key: SessionInPath, sessions: ProjectSessions, update: SessionUpdate
 ) -> ProjectSession:
     """Change what the body names."""
     context = {} if update.description is None else {"description": update.description}
-    header = await projects.change_session(
+    header = await sessions.change_session(
         project_id, key, members=members_of(update), context=context
     )
     return session_view(header)
@@ -211,11 +183,11 @@ async def update_session(
 async def delete_session(
     project_id: ProjectInPath,
     key: SessionInPath,
-    projects: Projects,
+    sessions: ProjectSessions,
     force: Annotated[bool, Query(description="With the messages that it has.")] = False,  # noqa: FBT002 - a parameter of the wire
 ) -> Done:
     """Delete a session; without `force`, only one that has no messages."""
-    await projects.delete_session(project_id, key, force=force)
+    await sessions.delete_session(project_id, key, force=force)
     return Done(message="Session deleted successfully")
 
 
@@ -227,12 +199,12 @@ async def delete_session(
 async def add_message(
     project_id: ProjectInPath,
     key: SessionInPath,
-    projects: Projects,
+    sessions: ProjectSessions,
     posted: PostedMessage,
     idempotency_key: IdempotencyKey,
 ) -> ProjectMessage:
     """Add a message."""
-    appended = await projects.append(
+    appended = await sessions.append(
         project_id, key, draft_of(posted), idempotency_key=idempotency_key
     )
     return message_view(key.session_id, ChatMessage.from_json(appended.messages_json[0]))
@@ -246,13 +218,13 @@ async def add_message(
 async def list_messages(
     project_id: ProjectInPath,
     key: SessionInPath,
-    projects: Projects,
+    sessions: ProjectSessions,
     limit: Annotated[int, Query(ge=1, le=MESSAGE_PAGE_LIMIT)] = 100,
     offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="Places to leave out.")] = 0,
 ) -> list[ProjectMessage]:
     """The session's messages in their order; the places of deleted ones show nothing."""
     window = MessageWindow(limit=limit, offset=offset)
-    page = await projects.list_messages(project_id, key, window)
+    page = await sessions.list_messages(project_id, key, window)
     return living_views(key.session_id, map(ChatMessage.from_json, page.messages_json))
 
 
@@ -262,10 +234,10 @@ async def list_messages(
     responses=problems(*_NOT_FOUND),
 )
 async def get_session_with_messages(
-    project_id: ProjectInPath, key: SessionInPath, projects: Projects
+    project_id: ProjectInPath, key: SessionInPath, sessions: ProjectSessions
 ) -> ProjectSessionWithMessages:
     """A session with all its messages."""
-    document = (await projects.read_whole(project_id, key)).document()
+    document = (await sessions.read_whole(project_id, key)).document()
     return ProjectSessionWithMessages(
         session=session_view(document), messages=living_views(key.session_id, document.messages)
     )
