@@ -180,6 +180,7 @@ def list_filters() -> SearchStrategy[ListFilter]:
         status=st.none() | st.sampled_from(SessionStatus),
         is_active=st.none() | st.booleans(),
         project_id=st.none() | st.sampled_from([*_PROJECTS, "absent"]),
+        workspace_id=st.none() | st.sampled_from(["w1", "w2", "absent"]),
         tag=st.none() | st.sampled_from([*_TAGS, "absent"]),
         is_pinned=st.none() | st.booleans(),
         name_contains=st.none()

@@ -90,6 +90,7 @@ class ListFilter:
     status: SessionStatus | None = None
     is_active: bool | None = None
     project_id: str | None = None
+    workspace_id: str | None = None
     tag: str | None = None
     is_pinned: bool | None = None
     name_contains: str | None = None
@@ -102,6 +103,7 @@ class ListFilter:
             (self.status is None or session.status is self.status)
             and (self.is_active is None or is_active is self.is_active)
             and (self.project_id is None or session.project_id == self.project_id)
+            and (self.workspace_id is None or session.workspace_id == self.workspace_id)
             and (self.tag is None or self.tag in session.tags)
             and (self.is_pinned is None or session.is_pinned is self.is_pinned)
             and (

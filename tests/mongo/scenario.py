@@ -35,6 +35,7 @@ SHORT = KEY._replace(session_id="short")
 FILTERS = [
     ListFilter(),
     ListFilter(is_active=True, tag="red", is_pinned=False, project_id="p", name_contains="PLAN"),
+    ListFilter(workspace_id="w"),
 ]
 
 

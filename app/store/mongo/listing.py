@@ -174,6 +174,8 @@ def _conditions(wanted: ListFilter) -> Document:
         conditions.append({"status": {"$in": [active] if wanted.is_active else others}})
     if wanted.project_id is not None:
         conditions.append({"project_id": wanted.project_id})
+    if wanted.workspace_id is not None:
+        conditions.append({"workspace_id": wanted.workspace_id})
     if wanted.is_pinned is not None:
         conditions.append({"is_pinned": wanted.is_pinned})
     if wanted.tag is not None:

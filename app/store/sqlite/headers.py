@@ -213,6 +213,8 @@ def _conditions(wanted: ListFilter) -> Iterable[tuple[str, Value]]:
         yield "(status = 'active') = ?", int(wanted.is_active)
     if wanted.project_id is not None:
         yield "project_id = ?", wanted.project_id
+    if wanted.workspace_id is not None:
+        yield "('{' || lasting || '}') ->> 'workspace_id' = ?", wanted.workspace_id
     if wanted.is_pinned is not None:
         yield "is_pinned = ?", int(wanted.is_pinned)
     if wanted.tag is not None:
