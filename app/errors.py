@@ -136,12 +136,32 @@ class RevisionMismatchError(ConflictError):
 
     code = "revision_mismatch"
     title = "The session has changed"
+    thing: ClassVar[str] = "Session"
 
-    def __init__(self, session_id: str, *, current_generation: str, current_revision: int) -> None:
-        self.session_id = session_id
+    def __init__(self, id_: str, *, current_generation: str, current_revision: int) -> None:
+        self.id = id_
         self.current_generation = current_generation
         self.current_revision = current_revision
-        super().__init__(f"Session {session_id!r} is at revision {current_revision} now.")
+        super().__init__(f"{self.thing} {id_!r} is at revision {current_revision} now.")
+
+
+class ProjectRevisionMismatchError(RevisionMismatchError):
+    """The project is not at the revision the caller has read."""
+
+    code = "project_revision_mismatch"
+    title = "The project has changed"
+    thing = "Project"
+
+
+class ProjectExistsError(ConflictError):
+    """The key of this creation came with other members before."""
+
+    code = "project_exists"
+    title = "The project exists"
+
+    def __init__(self, project_id: str) -> None:
+        self.project_id = project_id
+        super().__init__(f"Project {project_id!r} was made by this key with other members.")
 
 
 class StatusTransitionError(ConflictError):

@@ -21,6 +21,7 @@ from app.api.openapi import DocumentedApp
 from app.api.problems import install_problems
 from app.api.projects import routes as project_routes
 from app.api.slow_requests import SlowRequests
+from app.api.v1 import routes as v1
 from app.clock import Clock, SystemClock
 from app.legacy.folding_store import FoldingStore
 from app.legacy.opening import open_sources
@@ -41,6 +42,7 @@ _ROUTES = [
     *ROUTES,  # of the canonical door, the hot ones: matching goes from the top
     *legacy.router.routes,
     *project_routes.router.routes,
+    *v1.ROUTES,
     *migration_routes.router.routes,
     *status_routes.router.routes,
     *health.router.routes,

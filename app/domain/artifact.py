@@ -12,6 +12,9 @@ from app.domain.session import Origin
 
 KIND = "artifact"
 VERSION_KIND = "artifact_version"
+REQUEST_KIND = "artifact_request"
+KINDS_OF_PARTS = (REQUEST_KIND, VERSION_KIND)
+"""What is kept in the group of an artifact."""
 
 VERSION_LIMIT = 10**9 - 1
 """The highest number of a version; nine digits order as text."""

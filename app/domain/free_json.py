@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 import orjson
@@ -96,3 +97,18 @@ def canonical_json(value: Any) -> bytes:
         if _FLAT.issuperset(map(type, members.values())):
             return encode_json(dict(sorted(members.items())))  # most are flat, and this is faster
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def merged(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The target after a JSON Merge Patch (RFC 7396), where null removes."""
+    after = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            after.pop(name, None)
+        elif isinstance(value, dict):
+            inner = after.get(name)
+            target_inner = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
+            after[name] = merged(target_inner, cast("dict[str, Any]", value))
+        else:
+            after[name] = value
+    return after

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.domain.free_json import FreeJSON, Text, canonical_json
+from app.domain.free_json import FreeJSON, Text, canonical_json, merged
 from app.domain.identity import Id
 from app.domain.instants import Instant, instant_text
 from app.domain.owned_document import DocumentKey, OwnedDocument
@@ -57,6 +57,8 @@ class Project(BaseModel):
     """Where a project came from that a migration has made."""
     created_at: Instant
     updated_at: Instant
+    creation_digest: str | None = None
+    """What a repeated creation must match to be answered as the first one; None: never."""
     deleted_at: Instant | None = None
     """Set while a deletion is under way: nobody sees the project any more."""
 
@@ -87,15 +89,15 @@ class Project(BaseModel):
         """
         return document.read_as(cls)
 
-    def changed(self, members: dict[str, Any], at: Instant) -> "Project":
-        """The project with some members set; itself where that changes nothing.
+    def changed(self, patch: dict[str, Any], at: Instant) -> "Project":
+        """The project after a JSON Merge Patch (RFC 7396); itself where that changes nothing.
 
         Raises:
             InvalidInputError: a member would break a rule.
             StatusTransitionError: it cannot become that from where it is.
         """
         try:
-            wanted = Project.model_validate({**dict(self), **members})
+            wanted = Project.model_validate(merged(dict(self), patch))
         except ValidationError as error:
             raise InvalidInputError(*faults_of(error)) from None
         before, after = self._members(), wanted.model_dump(mode="json")
@@ -104,6 +106,14 @@ class Project(BaseModel):
         if wanted.status is not self.status and wanted.status not in self.status.successors:
             raise StatusTransitionError(self.status, wanted.status)
         return wanted.model_copy(update={"updated_at": max(self.updated_at, at)})
+
+    def leaving(self, at: Instant) -> "Project":
+        """The project while its deletion is under way."""
+        return self.model_copy(update={"deleted_at": at})
+
+    def staying(self) -> "Project":
+        """The project after a deletion was given up."""
+        return self.model_copy(update={"deleted_at": None})
 
     def _members(self) -> dict[str, Any]:
         return self.model_dump(mode="json")

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.domain.free_json import FreeJSON, Text, canonical_json, encode_json
+from app.domain.free_json import FreeJSON, Text, canonical_json, encode_json, merged
 from app.domain.identity import Id, SessionKey, Version
 from app.domain.instants import Instant, instant_text
 from app.domain.message import ChatMessage, EncodedMessage, NewMessage
@@ -252,7 +252,7 @@ class HeaderChange(BaseModel):
         is_active = members.pop("is_active", None)
         if "is_active" in self.members and not isinstance(is_active, bool):
             raise InvalidInputError(Fault("/is_active", "must be true or false"))
-        wanted = _merged(before, members) if self.is_merge else {**before, **members}
+        wanted = merged(before, members) if self.is_merge else {**before, **members}
         if is_active is not None:
             if "status" in members:
                 status = wanted.get("status", SessionStatus.ACTIVE)
@@ -275,13 +275,17 @@ class Precondition(BaseModel):
 
     versions: frozenset[Version] | None = None
 
+    def admits(self, current: Version) -> bool:
+        """Whether it holds at a version."""
+        return self.versions is None or current in self.versions
+
     def check(self, session_id: str, current: Version) -> None:
         """Pass if the session is at a version that the caller has read.
 
         Raises:
             RevisionMismatchError: it is not.
         """
-        if self.versions is not None and current not in self.versions:
+        if not self.admits(current):
             raise RevisionMismatchError(
                 session_id,
                 current_generation=current.generation,
@@ -300,17 +304,3 @@ def faults_of(error: ValidationError) -> list[Fault]:
 def pointer_of(location: Iterable[int | str]) -> str:
     """A JSON pointer (RFC 6901) to what lies under these names and indices."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
-
-
-def _merged(target: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(target)
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            inner = merged.get(name)
-            target_inner = cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
-            merged[name] = _merged(target_inner, cast("dict[str, Any]", value))
-        else:
-            merged[name] = value
-    return merged

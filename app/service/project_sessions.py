@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from app.domain.encoded import EncodedSession, decoded_summary
 from app.domain.identity import SessionKey
-from app.domain.page import Position
+from app.domain.page import Page, Position
 from app.domain.session import Precondition, SessionHeader, SessionSummary
 from app.errors import (
     RevisionMismatchError,
@@ -80,18 +80,51 @@ class ProjectSessionService:
             InvalidInputError: a member breaks a rule.
             DocumentTooLargeError: the header would pass the store's limit.
         """
-        await self._projects.make_known(user_id, project_id)
+        project = await self._projects.make_known(user_id, project_id)
+        place = {"project_id": project_id, "workspace_id": project.workspace_id}
         context = {} if description is None else {_DESCRIPTION: description}
         header = await self._sessions.create(
-            user_id,
-            None,
-            {**members, "project_id": project_id, "context": context},
-            idempotency_key=idempotency_key,
+            user_id, None, {**members, **place, "context": context}, idempotency_key=idempotency_key
         )
         await self._projects.make_known(
             user_id, project_id
         )  # someone may have deleted it meanwhile
         return header
+
+    async def create_conversation(
+        self,
+        user_id: str,
+        project_id: str,
+        *,
+        members: dict[str, Any],
+        idempotency_key: str | None = None,
+    ) -> SessionHeader:
+        """A new session in a project that is known.
+
+        Raises:
+            ProjectNotFoundError: the user has no such project.
+            SessionExistsError: the key came with other members before.
+            InvalidInputError: a member breaks a rule.
+            DocumentTooLargeError: the header would pass the store's limit.
+        """
+        await self._projects.check_known(user_id, project_id)
+        return await self.create_session(
+            user_id, project_id, members=members, idempotency_key=idempotency_key
+        )
+
+    async def list_page(
+        self, user_id: str, project_id: str, *, limit: int, after: Position | None = None
+    ) -> Page[SessionSummary]:
+        """Some sessions of a project, the most recently changed first; positions are (instant, id).
+
+        Raises:
+            ProjectNotFoundError: the user has no such project.
+        """
+        await self._projects.check_known(user_id, project_id)
+        page = await self._store.list_summaries(
+            user_id, filter=ListFilter(project_id=project_id), limit=limit, after=after
+        )
+        return Page(tuple(map(decoded_summary, page.items)), page.next_position)
 
     async def list_sessions(
         self, user_id: str, project_id: str, *, is_active: bool | None = None

@@ -30,6 +30,11 @@ OPERATIONS = [
         ("/api/chat/users/me", ["DELETE"]),
         ("/api/chat/history", ["GET"]),
         ("/api/chat/message", ["POST"]),
+        ("/api/v1/projects", ["GET", "POST"]),
+        ("/api/v1/projects/{id}", ["GET", "PATCH", "DELETE"]),
+        ("/api/v1/projects/{id}/conversations", ["GET", "POST"]),
+        ("/api/v1/projects/{id}/conversations/{id}", ["GET"]),
+        ("/api/v1/projects/{id}/conversations/{id}/messages", ["GET"]),
     )
     for method in methods
 ]
@@ -38,9 +43,11 @@ NAMES = [
     *("id", "user_id", "session_id", "content", "message_type", "metadata", "created_at"),
     *("parent_id", "session_name", "status", "is_active", "context", "tags", "is_pinned"),
     *("project_id", "workspace_id", "messages", "revision", "$set", "a.b"),
+    *("intent", "title", "settings", "project_type"),
 ]
 PARAMETERS = [
     *("limit", "offset", "cursor", "order", "q", "status", "is_active", "tag", "project_id"),
+    *("workspace_id", "project_type", "force"),
     *("after_seq", "before_seq", "since", "messages", "format", "session_id", "user_id"),
 ]
 HEADERS = ["X-User-Id", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"]

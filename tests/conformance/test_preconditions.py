@@ -65,7 +65,7 @@ async def test_a_stale_version_is_refused_and_nothing_changes(
     with pytest.raises(RevisionMismatchError) as caught:
         await write(store_at_revision_two, Precondition(versions=versions))
 
-    assert caught.value.session_id == "session"
+    assert caught.value.id == "session"
     assert (caught.value.current_generation, caught.value.current_revision) == (GENERATION, 2)
     assert await state_of(store_at_revision_two, KEY) == before
     assert await store_at_revision_two.find_deleted([KEY]) == set()

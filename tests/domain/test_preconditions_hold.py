@@ -30,6 +30,6 @@ def test_any_other_is_refused_with_what_is_there_now(versions: frozenset[Version
     with pytest.raises(RevisionMismatchError) as caught:
         Precondition(versions=versions).check("session", CURRENT)
 
-    assert caught.value.session_id == "session"
+    assert caught.value.id == "session"
     assert caught.value.current_generation == "00000000000000aa"
     assert caught.value.current_revision == 7

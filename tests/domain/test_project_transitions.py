@@ -53,6 +53,17 @@ def test_a_truth_is_no_number_in_settings() -> None:
     assert project.changed({"settings": {"n": 1}}, instant(1)) is project
 
 
+def test_null_removes_and_settings_are_merged() -> None:
+    project = make_project(title="t", settings={"a": 1, "b": {"c": 2, "d": 3}})
+
+    changed = project.changed(
+        {"title": None, "settings": {"a": None, "b": {"c": 4}, "e": 5}}, instant(1)
+    )
+
+    assert changed.title is None
+    assert changed.settings == {"b": {"c": 4, "d": 3}, "e": 5}
+
+
 def test_a_change_that_breaks_a_rule_names_the_member() -> None:
     with pytest.raises(InvalidInputError) as refused:
         make_project().changed({"title": "x" * 1001}, instant(1))

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple, cast
 import httpx
 import pytest
 
+from app.domain.identity import ANONYMOUS
 from app.domain.limits import StoreLimits
-from app.domain.owned_document import DocumentKey, OwnedDocument
+from app.domain.project import Project
 from app.errors import (
     CorruptDocumentError,
     CorruptStoreError,
@@ -23,12 +24,14 @@ from app.main import create_app
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
 from tests.factories import KEY, make_edit, make_messages, make_new_session
-from tests.fake_clock import FakeClock
+from tests.fake_clock import START, FakeClock
 from tests.laws.conftest import SETTINGS, client_of
 
 SESSION = "/api/chat/sessions/session"
 PROJECT = "/api/projects/project"
 PROJECT_SESSION = f"{PROJECT}/sessions/session"
+V1_PROJECT = "/api/v1/projects/project"
+CONVERSATION = f"{V1_PROJECT}/conversations/session"
 METHODS = sorted(
     name
     for name, member in vars(SessionStore).items()
@@ -98,6 +101,15 @@ OPERATIONS = {
     "list_project_messages": Operation("GET", f"{PROJECT_SESSION}/messages"),
     "get_project_session_with_messages": Operation("GET", f"{PROJECT_SESSION}/full"),
     "delete_project": Operation("DELETE", f"{PROJECT}?force=true"),
+    "create_project": Operation("POST", "/api/v1/projects", {"workspace_id": "w", "intent": "x"}),
+    "list_projects": Operation("GET", "/api/v1/projects"),
+    "read_project": Operation("GET", V1_PROJECT),
+    "change_project": Operation("PATCH", V1_PROJECT, {"title": "x"}),
+    "delete_project_with_contents": Operation("DELETE", f"{V1_PROJECT}?force=true"),
+    "create_conversation": Operation("POST", f"{V1_PROJECT}/conversations", {"title": "x"}),
+    "list_conversations": Operation("GET", f"{V1_PROJECT}/conversations"),
+    "read_conversation": Operation("GET", CONVERSATION),
+    "list_conversation_messages": Operation("GET", f"{CONVERSATION}/messages"),
     "get_readiness": Operation("GET", "/readyz"),
 }
 WITHOUT_STORE = {"get_health", "get_metrics"}
@@ -125,10 +137,9 @@ async def filled_store() -> MemoryStore:
             project_id="project",
         )
     )
-    document = OwnedDocument.new(
-        DocumentKey(KEY.user_id, "project", "project"), {}, group="", order=""
-    )
-    await store.put_document(document, replaces=None)
+    for user_id in (KEY.user_id, ANONYMOUS):
+        project = Project(id="project", user_id=user_id, created_at=START, updated_at=START)
+        await store.put_document(project.new_document(), replaces=None)
     await store.edit_message(KEY, "m0", make_edit("text, edited"))
     return store
 
@@ -266,13 +277,12 @@ FOR_OPERATORS = {
     *("read_image", "put_image", "take_back", "list_marks", "put_marks"),
     *("put_ledger_entry", "read_ledger_entry", "list_ledger_entries"),
     *("list_ledger_runs", "list_ledger_places", "remove_ledger", "sizes"),
-    *("list_documents", "list_document_keys", "read_message"),
+    *("list_document_keys", "read_message"),
 }
 UNUSED = {
     # The receipt of an erasure names the copies that runs have made.
     True: (FOR_OPERATORS - {"list_ledger_runs"}) | {"find_owners"},
-    False: FOR_OPERATORS
-    | {"erase_user", "list_recent_messages", "remove_document", "search", "stats"},
+    False: FOR_OPERATORS | {"erase_user", "list_recent_messages", "search", "stats"},
 }
 """Methods that no route asks where the request names its user, and where it does not."""
 

@@ -8,6 +8,7 @@ from httpx import AsyncClient, Response
 
 from app.api.auth import ADMIN_PATH
 from app.domain.identity import SessionKey
+from app.domain.project import Project
 from app.main import create_app
 from app.settings import Settings
 from app.store.port import SessionStore
@@ -20,12 +21,13 @@ from tests.api.auth.credentials import (
 )
 from tests.api.serving import client_of
 from tests.factories import ADA, BOB, make_edit, make_message, make_new_session
-from tests.fake_clock import FakeClock, instant
+from tests.fake_clock import START, FakeClock, instant
 
 ADAS = [SessionKey(ADA, "adas-session"), SessionKey(ADA, "adas/other session")]
 SECRET_WORD = "marmalade"  # noqa: S105 - what only Ada's data holds
 WITHOUT_CREDENTIAL = {"get_health", "get_readiness", "get_metrics"}
 MERGE_PATCH = "application/merge-patch+json"
+TAKING_PATCHES = {"merge_session_fields", "change_project"}
 
 BODIES: Mapping[str, Any] = {
     "create_session": {"id": "adas-session", "session_name": "stolen"},
@@ -37,6 +39,9 @@ BODIES: Mapping[str, Any] = {
     "create_project_session": {"title": "stolen"},
     "update_project_session": {"title": "stolen"},
     "add_project_message": {"role": "user", "content": "stolen"},
+    "create_project": {"workspace_id": "adas-workspace", "intent": "stolen"},
+    "change_project": {"title": "stolen"},
+    "create_conversation": {"title": "stolen"},
 }
 """A valid body for each operation that takes one."""
 
@@ -46,6 +51,8 @@ QUERIES: Mapping[str, str] = {
     "legacy_list_history": "limit=1000",
     "delete_project_session": "force=true",
     "delete_project": "force=true",
+    "delete_project_with_contents": "force=true",
+    "list_projects": "workspace_id=adas-workspace",
 }
 
 MADE_FOR_THE_CALLER = "create_project_session"
@@ -55,6 +62,7 @@ IN_PATHS = {
     "{session_id}": "adas-session",
     "{message_id}": "adas-m1",
     "{project_id}": "adas-project",
+    "{conversation_id}": "adas-session",
 }
 
 
@@ -70,7 +78,7 @@ class Operation(NamedTuple):
     async def call(self, client: AsyncClient, query: str = "", **headers: str) -> Response:
         if self.has_body:
             headers["Content-Type"] = (
-                MERGE_PATCH if self.id == "merge_session_fields" else "application/json"
+                MERGE_PATCH if self.id in TAKING_PATCHES else "application/json"
             )
         queries = "&".join(part for part in (QUERIES.get(self.id, ""), query) if part)
         return await client.request(
@@ -124,6 +132,15 @@ async def fill(store: SessionStore) -> None:
         )
         await store.edit_message(key, "adas-m1", make_edit(f"more {SECRET_WORD}"))
         await store.delete_message(key, "adas-m2", instant(1))
+    project = Project(
+        id="adas-project",
+        user_id=ADA,
+        workspace_id="adas-workspace",
+        intent=SECRET_WORD,
+        created_at=START,
+        updated_at=START,
+    )
+    await store.put_document(project.new_document(), replaces=None)
     await store.insert(make_new_session(SessionKey(BOB, "bobs"), messages=[make_message("bobs-m")]))
 
 
@@ -134,6 +151,7 @@ async def all_of_adas(store: SessionStore) -> list[Any]:
         [await store.list_past_texts(key, "adas-m1") for key in ADAS],
         (await store.list_summaries(ADA)).items,
         await store.stats(ADA),
+        await store.list_documents(ADA, "project"),
     ]
 
 

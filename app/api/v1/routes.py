@@ -1,0 +1,10 @@
+"""The routes of the project-first door, one file per resource."""
+
+from starlette.routing import BaseRoute
+
+from app.api.v1 import conversation_routes, project_routes
+
+ROUTES: list[BaseRoute] = [
+    *project_routes.router.routes,
+    *conversation_routes.router.routes,
+]
