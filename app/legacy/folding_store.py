@@ -1,11 +1,12 @@
 """FoldingStore: a store that serves what only sources have, and folds it when it is written to."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
 from app.domain.encoded import EncodedSession, EncodedSummary
+from app.domain.following import Bookmark, SessionChanges
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text
@@ -16,6 +17,7 @@ from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
 from app.errors import SessionExistsError, SessionNotFoundError, StoreBusyError
+from app.legacy.looking import looking_at_least
 from app.legacy.merging import in_order, merged_hits, merged_summaries
 from app.legacy.port import LegacySource, LegacySummary
 from app.store.memory import MemoryStore
@@ -43,6 +45,9 @@ SEARCH_LIMIT_MESSAGES = 20_000
 """A search looks at so many messages in sources at most, and says how many sessions that left."""
 
 _TRIES = 5
+
+_LOOK_SECONDS = 2.0
+"""Sources do not tell of their changes: who follows a session that is still there looks often."""
 
 _Answer = TypeVar("_Answer")
 
@@ -187,6 +192,22 @@ class FoldingStore:
 
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         return await self._read(key, lambda store: store.list_past_texts(key, message_id))
+
+    # --- following sessions -----------------------------------------------------------------
+
+    async def find_bookmarks(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Bookmark]:
+        found = await self._store.find_bookmarks(keys)
+        for key in keys:
+            if key not in found and (session := await self._find(key)) is not None:
+                header = session.header()
+                found[key] = Bookmark(header.generation, header.next_seq, header.changes)
+        return found
+
+    async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
+        return await self._read(key, lambda store: store.read_changes(key, after))
+
+    async def watch(self) -> AsyncGenerator[None]:
+        return looking_at_least(await self._store.watch(), every_seconds=_LOOK_SECONDS)
 
     # --- across a user's sessions -----------------------------------------------------------
 

@@ -4,11 +4,13 @@ Messages are kept encoded and headers are copied, so that nothing handed in or o
 Nothing here awaits, so each method is atomic on its event loop by construction.
 """
 
+import asyncio
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summary_json
+from app.domain.following import Bookmark, ChangeKind, Gap, Look, SessionChanges
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
@@ -54,6 +56,8 @@ from app.store.port import (
     StoreSizes,
     UserStats,
 )
+
+_LOOK_SECONDS = 0.02
 
 
 class MemoryStore:
@@ -297,6 +301,30 @@ class MemoryStore:
             raise MessageNotFoundError(key.session_id, message_id)
         return [past.model_copy(deep=True) for past in place.past_texts]
 
+    # --- following sessions -----------------------------------------------------------------
+
+    async def find_bookmarks(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Bookmark]:
+        return {key: self._entries[key].bookmark for key in keys if key in self._entries}
+
+    async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
+        entry = self._get(key)
+        gap = Gap(after, entry.bookmark, entry.header.version)
+        missed = gap.missed(entry.histories()) if gap.can_be_told else None
+        if missed is None:
+            return SessionChanges(entry.bookmark, None)
+        look = Look()
+        for one in missed:
+            if look.is_full:
+                break
+            is_header = one.kind is ChangeKind.HEADER
+            look.take_in(
+                one, header_json(entry.header) if is_header else entry.places[one.seq].stored
+            )
+        return SessionChanges(entry.bookmark, look.changes())
+
+    async def watch(self) -> AsyncGenerator[None]:
+        return _looking_now_and_then()
+
     # --- across a user's sessions -----------------------------------------------------------
 
     async def list_recent_messages(
@@ -508,3 +536,9 @@ class MemoryStore:
     def _is_deleted(self, key: SessionKey) -> bool:
         marks = {self._marking.mark(*key), self._marking.mark(key.user_id)}
         return key not in self._entries and not marks.isdisjoint(self._marked_at)
+
+
+async def _looking_now_and_then() -> AsyncGenerator[None]:
+    while True:
+        yield
+        await asyncio.sleep(_LOOK_SECONDS)

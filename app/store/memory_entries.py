@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from app.domain.following import Bookmark, PlaceHistory
 from app.domain.image import MessageImage, SessionImage
 from app.domain.instants import whole_milliseconds
 from app.domain.limits import StoreLimits
@@ -103,6 +104,20 @@ class Entry:
                 for place in self.places
             ),
         )
+
+    @property
+    def bookmark(self) -> Bookmark:
+        """How far it is."""
+        return Bookmark(self.header.generation, self.header.next_seq, self.header.changes)
+
+    def histories(self) -> list[PlaceHistory]:
+        """What has happened to its messages."""
+        return [
+            PlaceHistory(
+                seq, place.appended_revision, place.changed_revision, place.message.is_deleted
+            )
+            for seq, place in enumerate(self.places)
+        ]
 
     def place_of(self, message_id: str) -> Place:
         """The place of the message with this id.

@@ -16,13 +16,14 @@ Rules for all methods:
   the same data.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from app.domain.encoded import EncodedSession, EncodedSummary
+from app.domain.following import Bookmark, SessionChanges
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.ledger import LedgerEntry, LedgerPlace
@@ -417,6 +418,28 @@ class SessionStore(Protocol):
         Raises:
             SessionNotFoundError: the user has no such session.
             MessageNotFoundError: it has no living message with this id.
+        """
+        ...
+
+    # --- following sessions -----------------------------------------------------------------
+
+    async def find_bookmarks(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Bookmark]:
+        """How far each session is; the absent ones are left out. Cheap, for thousands at once."""
+        ...
+
+    async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
+        """What has happened in a session since a reader came so far, in one version.
+
+        Raises:
+            SessionNotFoundError: the user has no such session.
+        """
+        ...
+
+    async def watch(self) -> AsyncGenerator[None]:
+        """Something that yields at once, and again after changes of sessions by any process.
+
+        It may yield without a change, and once for many; a change that was durable before it was
+        asked for the next is never slept through. Its owner closes it.
         """
         ...
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import astuple, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
 )
 
 from app.domain.encoded import EncodedSession
+from app.domain.following import Bookmark
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.ledger import LedgerEntry
@@ -165,6 +167,20 @@ class Comparison(RuleBasedStateMachine):
         since = None if pick % 2 else self.versions[pick % len(self.versions)]
         selection = ReadSelection(after_seq=after_seq, since=since, with_messages=whole)
         self.both(lambda store: store.read(key, selection))
+
+    @rule(key=keys, pick=numbers, back=st.integers(0, 12))
+    def read_changes(self, key: SessionKey, pick: int, back: int) -> None:
+        """Go on from somewhere before now, be that a bookmark or not, or from one told of."""
+        now = self.both(lambda store: store.find_bookmarks([key])).get(key)
+        places, changes = divmod(pick % 16, 4)
+        after = Bookmark("00000000000000ff", 0, 0)
+        if now is not None:
+            next_seq, known = max(0, now.next_seq - places), max(0, now.changes - changes)
+            after = Bookmark(now.generation, next_seq, known)
+        found = self.both(lambda store: changes_told(store, key, after))
+        if isinstance(found, list) and len(found) > 2:
+            told = found[2 + 3 * (back % (len(found) // 3))]
+            self.both(lambda store: changes_told(store, key, told))
 
     @rule(key=keys, change=header_changes(), pick=numbers)
     def change_header(self, key: SessionKey, change: HeaderChange, pick: int) -> None:
@@ -480,6 +496,14 @@ async def outcome(call: Callable[[SessionStore], Awaitable[Any]], store: Session
         return await call(store)
     except AppError as error:
         return error
+
+
+async def changes_told(store: SessionStore, key: SessionKey, after: Bookmark) -> list[Any]:
+    """How far the session is, whether there is a gap, then bookmark, kind and JSON of each."""
+    found = await store.read_changes(key, after)
+    changes = found.changes or ()
+    members = [(one.bookmark, one.kind, one.json) for one in changes]
+    return [found.latest, found.changes is None, *chain.from_iterable(members)]
 
 
 def comparable(answer: Any) -> Any:

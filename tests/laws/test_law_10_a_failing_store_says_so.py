@@ -182,7 +182,7 @@ async def test_every_operation_of_the_document_is_asked_here() -> None:
     }
 
     assert documented - WITHOUT_STORE == set(OPERATIONS)
-    assert len(METHODS) == 38
+    assert len(METHODS) == 41
 
 
 @pytest.mark.parametrize("operation", ALL.values(), ids=ALL.keys())

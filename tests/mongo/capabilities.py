@@ -93,7 +93,13 @@ LACKS = (
     ),
     Lack(
         "ferretdb",
-        "Text indexes (27), change streams, partial and expiring indexes (238)",
+        "Change streams",
+        "Found out where a session is first followed: all that are followed are then asked for "
+        "once a second, by one query for a thousand of them",
+    ),
+    Lack(
+        "ferretdb",
+        "Text indexes (27), partial and expiring indexes (238)",
         "Not used by the store",
     ),
     Lack(
@@ -125,7 +131,12 @@ LACKS = (
     ),
     Lack(
         "java",
-        "`$text` (error 2), although a text index can be created; change streams",
+        "Change streams",
+        "As on FerretDB: sessions that are followed are asked for once a second",
+    ),
+    Lack(
+        "java",
+        "`$text` (error 2), although a text index can be created",
         "Not used by the store",
     ),
     Lack(

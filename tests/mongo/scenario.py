@@ -1,9 +1,10 @@
 """Everything there is to ask a store, so that it can be seen what it asks and what it keeps."""
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from itertools import product
 from typing import Any, cast
 
+from app.domain.following import Bookmark
 from app.domain.ledger import LedgerEntry, LedgerPlace
 from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.search import parse_query
@@ -110,6 +111,10 @@ async def read(store: SessionStore) -> None:
         await store.list_messages(key, MessageWindow(limit=3, offset=1))
         await store.list_past_texts(key, "m0")
         await store.read_message(key, "m0")
+        await store.read_changes(key, Bookmark(version.generation, 1, 0))
+    await store.find_bookmarks([SHORT, LONG])
+    async with aclosing(await store.watch()) as changes:
+        await anext(changes)
     for order, wanted in product(ListOrder, FILTERS):
         page = await store.list_summaries(ADA, order=order, filter=wanted, limit=2)
         if page.next_position is not None:

@@ -65,9 +65,7 @@ class Chain:
         # in a segment.
         places: Places = {}
         with damage_named():
-            found = await self._find(head, {"until_revision": {"$gt": revision}}, _BODY)
-            on_chain = _on_chain(head, found, lambda one: one["previous_until"] <= revision)
-            for segment in on_chain:
+            for segment in await self.segments_since(head, revision):
                 for seq, message in enumerate(segment["messages"], segment["first_seq"]):
                     if max(message["revision"], message.get("changed_revision", 0)) > revision:
                         places[seq] = message
@@ -76,6 +74,17 @@ class Chain:
                         places[correction["seq"]] = correction
             places.update((correction["seq"], correction) for correction in head.corrections)
         return places
+
+    async def segments_since(self, head: Head, revision: int) -> list[Document]:
+        """The segments that may tell of what came after a revision, oldest first.
+
+        Raises:
+            HeadMovedError: the head is not the session's any more.
+        """
+        if revision >= head.sealed_until:
+            return []
+        found = await self._find(head, {"until_revision": {"$gt": revision}}, _BODY)
+        return _on_chain(head, found, lambda one: one["previous_until"] <= revision)
 
     async def at_places(self, head: Head, wanted: Iterable[int]) -> Places:
         """The sealed messages at some places; two queries, however long the session is.

@@ -29,6 +29,7 @@ class Connection:
     collections: Collections
     document_bytes: int
     timeout_seconds: float
+    has_replicas: bool
 
 
 def connect(

@@ -1,7 +1,7 @@
 """MongoStore: for where one machine is outgrown; one document per session, on any MongoDB."""
 
 import asyncio
-from collections.abc import Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from app.clock import Clock, SystemClock
 from app.domain.encoded import EncodedSession, EncodedSummary
+from app.domain.following import Bookmark, SessionChanges
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
@@ -29,6 +30,7 @@ from app.store.mongo.connection import Connection, limits_of
 from app.store.mongo.deletion import Deleter
 from app.store.mongo.encoding import Document
 from app.store.mongo.failures import translated_failures
+from app.store.mongo.following import Follower
 from app.store.mongo.images import ImageKeeper
 from app.store.mongo.inserting import Inserter
 from app.store.mongo.ledgers import LedgerKeeper
@@ -98,6 +100,9 @@ class MongoStore:
         self._deleter = Deleter(
             *(collections, self._reader, self._chores, self._marks), self._ledgers, self._documents
         )
+        self._follower = Follower(
+            *(collections, self._reader, chain), has_change_streams=connection.has_replicas
+        )
         self._lister = Lister(collections, self._reader)
         self._searcher = Searcher(collections, self._reader, SEARCH_LIMIT_BYTES)
         self._images = ImageKeeper(
@@ -158,7 +163,11 @@ class MongoStore:
         secret = await store_secret(collections, new_secret)
         await create_indexes_if_allowed(database)
         connection = Connection(
-            database.client, collections, facts.document_bytes, write_timeout_seconds
+            database.client,
+            collections,
+            facts.document_bytes,
+            write_timeout_seconds,
+            facts.has_replicas,
         )
         store = cls(
             connection, Marking(secret), clock or SystemClock(), segment_bytes=segment_bytes
@@ -278,6 +287,20 @@ class MongoStore:
     async def list_past_texts(self, key: SessionKey, message_id: str) -> list[PastText]:
         with self._bounded():
             return await self._changer.list_past_texts(key, message_id)
+
+    # --- following sessions -----------------------------------------------------------------
+
+    async def find_bookmarks(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Bookmark]:
+        with self._bounded():
+            return await self._follower.find_bookmarks(keys)
+
+    async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
+        with self._bounded():
+            return await self._follower.read_changes(key, after)
+
+    async def watch(self) -> AsyncGenerator[None]:
+        with self._bounded():
+            return await self._follower.watch()
 
     # --- across a user's sessions -----------------------------------------------------------
 

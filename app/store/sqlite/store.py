@@ -1,7 +1,7 @@
 """SQLiteStore: the zero-setup default, a durable store for one machine."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import apsw
 
 from app.domain.encoded import EncodedSession, EncodedSummary
+from app.domain.following import Bookmark, SessionChanges
 from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
@@ -53,6 +54,7 @@ from app.store.port import (
 from app.store.sqlite import (
     deletion,
     documents,
+    following,
     headers,
     images,
     ledgers,
@@ -358,6 +360,25 @@ class SQLiteStore:
             return message_rows.list_past_texts(connection, row, message.seq)
 
         return await self._reader.run(query)
+
+    # --- following sessions -----------------------------------------------------------------
+
+    async def find_bookmarks(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Bookmark]:
+        def query(connection: apsw.Connection) -> dict[SessionKey, Bookmark]:
+            return following.find_bookmarks(connection, keys)
+
+        if len(keys) == 1:
+            return self._reader.run_inline(query, is_one_statement=True)
+        return await self._reader.run(query)
+
+    async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
+        def query(connection: apsw.Connection) -> SessionChanges:
+            return following.read_changes(connection, key, after)
+
+        return await self._reader.run(query)
+
+    async def watch(self) -> AsyncGenerator[None]:
+        return following.commits(self._reader)
 
     # --- across a user's sessions -----------------------------------------------------------
 

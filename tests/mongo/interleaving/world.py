@@ -150,7 +150,13 @@ class World:
         # Not by `MongoStore.over`, which looks for indexes: that takes longer than most runs.
         collections = collections_of(database, _FACTS)
         process.store = MongoStore(
-            Connection(database.client, collections, _FACTS.document_bytes, timeout_seconds=10.0),
+            Connection(
+                database.client,
+                collections,
+                _FACTS.document_bytes,
+                timeout_seconds=10.0,
+                has_replicas=False,
+            ),
             Marking(SECRET),
             self.clock,
             segment_bytes=self._segment_bytes,
