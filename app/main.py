@@ -23,9 +23,11 @@ from app.api.projects import routes as project_routes
 from app.api.slow_requests import SlowRequests
 from app.api.v1 import routes as v1
 from app.clock import Clock, SystemClock
+from app.ending import told_of_the_end
 from app.legacy.folding_store import FoldingStore
 from app.legacy.opening import open_sources
 from app.service.flat_messages import FlatMessageService
+from app.service.live import LiveService
 from app.service.migration_engine import MigrationEngine
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
@@ -86,7 +88,8 @@ def serving_app(make_engine: MakeEngine | None = None) -> FastAPI:
             engine = None if make_engine is None else make_engine(settings, store)
             _connect(app, settings, store, clock, engine)
             try:
-                yield
+                with told_of_the_end(app.state.live.end):
+                    yield
             finally:
                 if engine is not None:
                     await engine.aclose()
@@ -140,6 +143,7 @@ def _connect(
     projects = ProjectService(store, sessions, clock)
     app.state.projects = projects
     app.state.project_sessions = ProjectSessionService(store, sessions, projects)
+    app.state.live = LiveService(store)
     app.state.users = UserService(store, clock, cache)
     app.state.flat_messages = FlatMessageService(store, clock)
 

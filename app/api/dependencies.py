@@ -24,6 +24,7 @@ from app.errors import (
     SessionNotFoundError,
     UserRequiredError,
 )
+from app.service.live import LiveService
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
 from app.service.sessions import SessionService
@@ -50,6 +51,11 @@ async def project_service(request: Request) -> ProjectService:
 async def project_session_service(request: Request) -> ProjectSessionService:
     """The application's one service of sessions in projects."""
     return cast("ProjectSessionService", request.app.state.project_sessions)
+
+
+async def live_service(request: Request) -> LiveService:
+    """The application's one service of sessions that are followed."""
+    return cast("LiveService", request.app.state.live)
 
 
 def authenticator(request: Request) -> Authenticator:
@@ -200,4 +206,5 @@ IdempotencyKey = Annotated[str | None, Depends(idempotency_key_of)]
 Sessions = Annotated[SessionService, Depends(session_service)]
 Projects = Annotated[ProjectService, Depends(project_service)]
 ProjectSessions = Annotated[ProjectSessionService, Depends(project_session_service)]
+Live = Annotated[LiveService, Depends(live_service)]
 Users = Annotated[UserService, Depends(user_service)]

@@ -24,6 +24,7 @@ OPERATIONS = [
         ("/api/chat/sessions/{id}/messages/{id}", ["PATCH", "DELETE"]),
         ("/api/chat/sessions/{id}/messages/{id}/history", ["GET"]),
         ("/api/chat/sessions/{id}/export", ["GET"]),
+        ("/api/chat/sessions/{id}/events", ["GET"]),
         ("/api/chat/search", ["GET"]),
         ("/api/chat/stats", ["GET"]),
         ("/api/chat/export", ["GET"]),
@@ -50,14 +51,27 @@ PARAMETERS = [
     *("workspace_id", "project_type", "force"),
     *("after_seq", "before_seq", "since", "messages", "format", "session_id", "user_id"),
 ]
-HEADERS = ["X-User-Id", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id"]
+HEADERS = [
+    "X-User-Id",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "X-Request-Id",
+    "Last-Event-ID",
+]
 
 texts = st.one_of(
     st.text(max_size=20),
     st.sampled_from(
         [
             *("s", "ma", "ada", "active", "true", "*", "-1", "0", "1e3", "9" * 30, "", "~", "."),
-            *('"0123456789abcdef-1"', "0123456789abcdef-1", "2026-01-01T00:00:00Z", "WyJ4Il0"),
+            *(
+                '"0123456789abcdef-1"',
+                "0123456789abcdef-1",
+                "0123456789abcdef.1.0",
+                "2026-01-01T00:00:00Z",
+                "WyJ4Il0",
+            ),
             *("0001-01-01T00:00:00+14:00", "\0", "\ud7ff\U0010ffff", "created", "json", "none"),
         ]
     ),
@@ -97,6 +111,7 @@ def test_no_request_gives_a_server_error(
 
     async def answer() -> httpx.Response:
         app = create_app(SETTINGS, MemoryStore(), SystemClock())
+        app.state.live.end()  # this transport waits for whole answers, and a stream has no end
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://chatfold.test"
         ) as client:

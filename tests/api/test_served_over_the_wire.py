@@ -1,22 +1,20 @@
 """What only a real server shows: raw paths, long bodies, connections, several workers' caches."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-import uvicorn
 
 from app.domain.encoded import EncodedSession
 from app.domain.identity import SessionKey
 from app.errors import StoreUnavailableError
 from app.main import create_app
 from app.store.memory import MemoryStore
-from app.store.port import WHOLE, ReadSelection, SessionStore
+from app.store.port import WHOLE, ReadSelection
 from tests.api.conftest import SETTINGS
 from tests.api.requests import MESSAGES, SESSION, contents, make_session, problem
+from tests.api.serving import serving
 from tests.fake_clock import FakeClock
 
 
@@ -29,30 +27,9 @@ class FailingStore(MemoryStore):
         return await super().read(key, selection)
 
 
-@asynccontextmanager
-async def serving(store: SessionStore, clock: FakeClock) -> AsyncIterator[int]:
-    """Serve on a free port of this machine's loopback, in this event loop."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(
-            uvicorn.Config(
-                create_app(SETTINGS, store, clock),
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-            )
-        )
-        task = asyncio.create_task(server.serve([listening]))
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await task
-
-
 @pytest.fixture
 async def port(clock: FakeClock) -> AsyncIterator[int]:
-    async with serving(MemoryStore(), clock) as port:
+    async with serving(create_app(SETTINGS, MemoryStore(), clock)) as port:
         yield port
 
 
@@ -226,7 +203,7 @@ async def test_an_export_that_fails_on_the_way_breaks_the_connection(clock: Fake
     # Half an export must not look like a whole one.
     store = FailingStore()
     async with (
-        serving(store, clock) as port,
+        serving(create_app(SETTINGS, store, clock)) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         await client.post("/api/chat/sessions?user_id=ada", json={"id": "first"})
@@ -239,7 +216,7 @@ async def test_an_export_that_fails_on_the_way_breaks_the_connection(clock: Fake
 async def test_an_export_that_fails_at_once_is_a_problem(clock: FakeClock) -> None:
     store = FailingStore()
     async with (
-        serving(store, clock) as port,
+        serving(create_app(SETTINGS, store, clock)) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         await client.post("/api/chat/sessions?user_id=ada", json={"id": "lost"})

@@ -54,6 +54,8 @@ TRICKS = {
     "edit": Trick("PATCH", ONE + "/messages/m0", {"content": "x"}),
     "delete a message": Trick("DELETE", ONE + "/messages/m0"),
     "read a history": Trick("GET", ONE + "/messages/m0/history"),
+    "follow": Trick("GET", ONE + "/events"),
+    "follow since an event": Trick("GET", ONE + "/events?since=0123456789abcdef.0.0"),
     "export": Trick("GET", ONE + "/export"),
     "export as text": Trick("GET", ONE + "/export?format=markdown"),
     "read the legacy history": Trick("GET", "/api/chat/history?session_id={id}"),

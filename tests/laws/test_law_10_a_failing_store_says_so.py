@@ -32,6 +32,7 @@ PROJECT = "/api/projects/project"
 PROJECT_SESSION = f"{PROJECT}/sessions/session"
 V1_PROJECT = "/api/v1/projects/project"
 CONVERSATION = f"{V1_PROJECT}/conversations/session"
+GENERATION = "0123456789abcdef"
 METHODS = sorted(
     name
     for name, member in vars(SessionStore).items()
@@ -83,6 +84,7 @@ OPERATIONS = {
     "search": Operation("GET", "/api/chat/search?q=text"),
     "read_stats": Operation("GET", "/api/chat/stats"),
     "export_session": Operation("GET", f"{SESSION}/export"),
+    "follow_session": Operation("GET", f"{SESSION}/events"),
     "export_sessions": Operation("GET", "/api/chat/export"),
     "erase_user": Operation("DELETE", "/api/chat/users/me"),
     "legacy_list_history": Operation("GET", "/api/chat/history"),
@@ -117,6 +119,7 @@ VARIANTS = {
     "read_session, header": Operation("GET", f"{SESSION}?messages=none"),
     "read_session, since": Operation("GET", f"{SESSION}?since=0123456789abcdef-1"),
     "read_session, seen": Operation("GET", SESSION, seen='"0123456789abcdef-1"'),
+    "follow_session, since": Operation("GET", f"{SESSION}/events?since={GENERATION}.0.0"),
     "read_session, after": Operation("GET", f"{SESSION}?after_seq=0"),
     "export_session, text": Operation("GET", f"{SESSION}/export?format=markdown"),
     "list_sessions, filtered": Operation("GET", "/api/chat/sessions?tag=red&order=created"),
@@ -133,7 +136,7 @@ async def filled_store() -> MemoryStore:
         make_new_session(
             messages=make_messages(3),
             tags=["red"],
-            generation="0123456789abcdef",
+            generation=GENERATION,
             project_id="project",
         )
     )
@@ -152,7 +155,9 @@ async def serve(
     if error is not None:
         failing = FailingStore(store, error, METHODS if methods is None else methods)
         store = cast("SessionStore", failing)
-    return client_of(create_app(SETTINGS, store, FakeClock()), "ada")
+    app = create_app(SETTINGS, store, FakeClock())
+    app.state.live.end()  # the client waits for whole answers, and a stream has no end
+    return client_of(app, "ada")
 
 
 async def ask(

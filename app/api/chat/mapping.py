@@ -1,5 +1,8 @@
 """Between the wire and the domain, both ways; pure."""
 
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
 from app.api.chat.schemas import (
     ErasureReceipt,
     MessageList,
@@ -11,9 +14,18 @@ from app.api.chat.schemas import (
 )
 from app.api.cursors import Listing
 from app.api.etags import parse_since
+from app.api.event_stream import ServerEvent
+from app.domain.following import (
+    Bookmark,
+    ChangeKind,
+    SessionChange,
+    bookmark_text,
+    parse_bookmark,
+)
 from app.domain.search import SearchHit, SearchQuery
-from app.errors import Fault, InvalidInputError
+from app.errors import AppError, Fault, InvalidInputError
 from app.service.drafts import MessageDraft
+from app.service.live import Following, Gone, LiveEvent, Lost
 from app.service.snippets import snippet_of
 from app.service.users import Receipt
 from app.store.port import ListFilter, MessageWindow, ReadSelection, UserStats
@@ -139,3 +151,54 @@ def _check_at_most_one(**is_given: bool) -> None:
         raise InvalidInputError(
             *(Fault(name, f"cannot stand beside {given[0]}") for name in given[1:])
         )
+
+
+def bookmark_of(last_event_id: str | None, since: str | None) -> Bookmark | None:
+    """From where on a reader wants events; None is from now.
+
+    A browser that connects again repeats the address it began with and adds the header, so the
+    header is the later one.
+
+    Raises:
+        InvalidInputError: it is no id of an event of ours.
+    """
+    name, text = ("Last-Event-ID", last_event_id) if last_event_id else ("since", since)
+    if text is None:
+        return None
+    bookmark = parse_bookmark(text)
+    if bookmark is None:
+        raise InvalidInputError(Fault(name, "must be <generation>.<next_seq>.<changes>"))
+    return bookmark
+
+
+async def server_events(
+    events: AsyncGenerator[LiveEvent], problem_json: Callable[[AppError], bytes]
+) -> AsyncGenerator[ServerEvent]:
+    """What happens in a session as events, up to an `error` where it cannot be told any more."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield server_event(event)
+        except AppError as error:
+            yield ServerEvent("error", problem_json(error))
+
+
+def server_event(event: LiveEvent) -> ServerEvent:
+    """One thing that happens in a session, as an event."""
+    match event:
+        case SessionChange():
+            return ServerEvent(_EVENT_NAMES[event.kind], event.json, bookmark_text(event.bookmark))
+        case Following():
+            return ServerEvent("ready", event.bookmark._asdict(), bookmark_text(event.bookmark))
+        case Lost():
+            return ServerEvent("gap", event.bookmark._asdict(), bookmark_text(event.bookmark))
+        case Gone():
+            return ServerEvent("deleted", {})
+
+
+_EVENT_NAMES = {
+    ChangeKind.APPENDED: "message",
+    ChangeKind.EDITED: "message_edited",
+    ChangeKind.DELETED: "message_deleted",
+    ChangeKind.HEADER: "session",
+}

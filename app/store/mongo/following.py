@@ -46,12 +46,20 @@ class Follower:
     """Tells what happens in the sessions of one store."""
 
     def __init__(
-        self, collections: Collections, reader: Reader, chain: Chain, *, has_change_streams: bool
+        self,
+        collections: Collections,
+        reader: Reader,
+        chain: Chain,
+        *,
+        has_change_streams: bool,
+        timeout_seconds: float,
     ) -> None:
         self._sessions = collections.sessions
         self._reader = reader
         self._chain = chain
         self._has_change_streams = has_change_streams
+        # The driver counts the server's waiting as a part of the call.
+        self._await_milliseconds = min(_AWAIT_MILLISECONDS, int(timeout_seconds * 500))
 
     async def find_bookmarks(self, keys: Sequence[SessionKey]) -> dict[SessionKey, Bookmark]:
         """How far each session is."""
@@ -82,7 +90,7 @@ class Follower:
         if self._has_change_streams:
             try:
                 stream = await self._sessions.watch(
-                    _PIPELINE, max_await_time_ms=_AWAIT_MILLISECONDS
+                    _PIPELINE, max_await_time_ms=self._await_milliseconds
                 )
             except OperationFailure as error:
                 self._has_change_streams = False

@@ -101,7 +101,9 @@ class MongoStore:
             *(collections, self._reader, self._chores, self._marks), self._ledgers, self._documents
         )
         self._follower = Follower(
-            *(collections, self._reader, chain), has_change_streams=connection.has_replicas
+            *(collections, self._reader, chain),
+            has_change_streams=connection.has_replicas,
+            timeout_seconds=connection.timeout_seconds,
         )
         self._lister = Lister(collections, self._reader)
         self._searcher = Searcher(collections, self._reader, SEARCH_LIMIT_BYTES)
