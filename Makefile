@@ -71,7 +71,8 @@ soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers (needs a 
 	@$(BIN)/python -m tests.engines.building java
 	SOAK=1 CHATFOLD_TEST_ENGINES=java $(BIN)/pytest -q tests/copying/test_corpora.py \
 		tests/migrations/test_corpora_in_collections.py
-	SOAK=1 $(BIN)/pytest -q -n auto tests/migrations/test_corpora_in_other_shapes.py
+	SOAK=1 $(BIN)/pytest -q -n auto tests/migrations/test_corpora_in_other_shapes.py \
+		tests/migrations/test_corpora.py tests/conformance/test_long_sessions.py
 
 demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 	$(BIN)/python bench/demo.py
