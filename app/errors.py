@@ -88,6 +88,30 @@ class SessionNotInProjectError(NotFoundError):
         super().__init__(f"Project {project_id!r} has no session {session_id!r}.")
 
 
+class ArtifactNotFoundError(NotFoundError):
+    """The project has no artifact with this id; whether another one has it is not told."""
+
+    code = "artifact_not_found"
+    title = "No such artifact in the project"
+
+    def __init__(self, project_id: str, artifact_id: str) -> None:
+        self.project_id = project_id
+        self.artifact_id = artifact_id
+        super().__init__(f"Project {project_id!r} has no artifact {artifact_id!r}.")
+
+
+class ArtifactVersionNotFoundError(NotFoundError):
+    """The artifact has no version with this number."""
+
+    code = "artifact_version_not_found"
+    title = "No such version of the artifact"
+
+    def __init__(self, artifact_id: str, number: int) -> None:
+        self.artifact_id = artifact_id
+        self.number = number
+        super().__init__(f"Artifact {artifact_id!r} has no version {number}.")
+
+
 # --- conflicts ----------------------------------------------------------------------------------
 
 
@@ -186,6 +210,14 @@ class SelectionChangedError(ConflictError):
         self.current_text = current_text
         """The whole text as it is now, to select in anew."""
         super().__init__("The selected range no longer holds the selected text.")
+
+
+class ArtifactRevisionMismatchError(RevisionMismatchError):
+    """The artifact has another newest version than the one the caller has read."""
+
+    code = "artifact_revision_mismatch"
+    title = "The artifact has a newer version"
+    thing = "Artifact"
 
 
 class EngineBusyError(ConflictError):
@@ -298,6 +330,16 @@ class ParentNotFoundError(InvalidInputError):
         self.parent_id = parent_id
         self.index = index
         super().__init__(Fault(f"/{index}/parent_id", f"the session has no message {parent_id!r}"))
+
+
+class RequestKeyConflictError(InvalidInputError):
+    """The `Idempotency-Key` came with another request before; nothing was stored."""
+
+    code = "request_key_conflict"
+    title = "The key belongs to another request"
+
+    def __init__(self) -> None:
+        super().__init__(Fault("Idempotency-Key", "came with another request before"))
 
 
 # --- permissions --------------------------------------------------------------------------------

@@ -26,9 +26,11 @@ from app.clock import Clock, SystemClock
 from app.ending import told_of_the_end
 from app.legacy.folding_store import FoldingStore
 from app.legacy.opening import open_sources
+from app.service.artifacts import ArtifactService
 from app.service.flat_messages import FlatMessageService
 from app.service.live import LiveService
 from app.service.migration_engine import MigrationEngine
+from app.service.project_context import ProjectContextService
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
 from app.service.read_cache import ReadCache
@@ -142,6 +144,8 @@ def _connect(
     app.state.sessions = sessions
     projects = ProjectService(store, sessions, clock)
     app.state.projects = projects
+    app.state.project_context = ProjectContextService(store, projects, clock)
+    app.state.artifacts = ArtifactService(store, projects, clock)
     app.state.project_sessions = ProjectSessionService(store, sessions, projects)
     app.state.live = LiveService(store)
     app.state.users = UserService(store, clock, cache)

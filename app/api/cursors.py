@@ -4,6 +4,7 @@ from urllib.parse import quote, unquote_plus
 
 from starlette.requests import Request
 
+from app.api.responses import READ_HEADERS, RawHeader, link_header
 from app.domain.free_json import encode_json
 from app.domain.page import Position, decode_cursor, encode_cursor
 
@@ -45,3 +46,10 @@ def page_link(request: Request, relation: str, **parameters: str | int) -> str:
     ]
     replaced = [f"{name}={value}" for name, value in parameters.items()]
     return f'<{request.scope["path"]}?{"&".join([*kept, *replaced])}>; rel="{relation}"'
+
+
+def page_headers(request: Request, cursor: str | None) -> list[RawHeader]:
+    """What a page of a list has in its headers: with a cursor, where the next one is."""
+    if cursor is None:
+        return list(READ_HEADERS)
+    return [*READ_HEADERS, link_header(page_link(request, "next", cursor=cursor))]

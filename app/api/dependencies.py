@@ -24,7 +24,9 @@ from app.errors import (
     SessionNotFoundError,
     UserRequiredError,
 )
+from app.service.artifacts import ArtifactService
 from app.service.live import LiveService
+from app.service.project_context import ProjectContextService
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
 from app.service.sessions import SessionService
@@ -56,6 +58,16 @@ async def project_session_service(request: Request) -> ProjectSessionService:
 async def live_service(request: Request) -> LiveService:
     """The application's one service of sessions that are followed."""
     return cast("LiveService", request.app.state.live)
+
+
+async def project_context_service(request: Request) -> ProjectContextService:
+    """The application's one service of what projects have learnt."""
+    return cast("ProjectContextService", request.app.state.project_context)
+
+
+async def artifact_service(request: Request) -> ArtifactService:
+    """The application's one service of what projects make."""
+    return cast("ArtifactService", request.app.state.artifacts)
 
 
 def authenticator(request: Request) -> Authenticator:
@@ -207,4 +219,6 @@ Sessions = Annotated[SessionService, Depends(session_service)]
 Projects = Annotated[ProjectService, Depends(project_service)]
 ProjectSessions = Annotated[ProjectSessionService, Depends(project_session_service)]
 Live = Annotated[LiveService, Depends(live_service)]
+ProjectContexts = Annotated[ProjectContextService, Depends(project_context_service)]
+Artifacts = Annotated[ArtifactService, Depends(artifact_service)]
 Users = Annotated[UserService, Depends(user_service)]

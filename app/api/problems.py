@@ -37,6 +37,7 @@ from app.errors import (
     RunBusyError,
     RunStateError,
     RunTakenOverError,
+    SelectionChangedError,
     SessionNotEmptyError,
     StoreError,
     StoreUnavailableError,
@@ -115,7 +116,9 @@ class Problem(BaseModel):
     request_id: str | None = None
     errors: list[ProblemFault] = []
     current_revision: int | None = None
-    """With `revision_mismatch`: where the session is now."""
+    """With `revision_mismatch` and its like: where it is now."""
+    current_text: str | None = None
+    """With `selection_changed`: the whole text as it is now."""
 
 
 def status_of(error: type[Exception]) -> HTTPStatus:
@@ -158,22 +161,10 @@ def problem_response(request: Request, error: Exception) -> Response:
     if isinstance(error, StoreError):
         _log.error("The store failed: %s", error, exc_info=error)
     faults = _faults(error)
-    members: dict[str, Any] = {"errors": [fault._asdict() for fault in faults]} if faults else {}
+    members, headers = _told_by(error)
+    if faults:
+        members["errors"] = [fault._asdict() for fault in faults]
     detail = "; ".join(f"{pointer or 'body'}: {found}" for pointer, found in faults)
-    headers: dict[str, str] = {}
-    match error:
-        case RevisionMismatchError():
-            current = Version(error.current_generation, error.current_revision)
-            members["current_revision"] = error.current_revision
-            headers["ETag"] = f'"{version_text(current)}"'
-        case AuthenticationError():
-            headers["WWW-Authenticate"] = "Bearer"
-        case EndpointSunsetError(successor=successor):
-            members["successor"] = successor
-        case KeysUnavailableError() | StoreUnavailableError():
-            headers["Retry-After"] = str(error.retry_after_seconds)
-        case _:
-            pass
     return _rendered(
         request,
         status_of(type(error)),
@@ -193,6 +184,25 @@ def install_problems(app: FastAPI) -> None:
 
     for kind in (AppError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
+
+
+def _told_by(error: AppError) -> tuple[dict[str, Any], dict[str, str]]:
+    """The members and the headers that only this kind of error has."""
+    match error:
+        case RevisionMismatchError():
+            current = Version(error.current_generation, error.current_revision)
+            etag = f'"{version_text(current)}"'
+            return {"current_revision": error.current_revision}, {"ETag": etag}
+        case AuthenticationError():
+            return {}, {"WWW-Authenticate": "Bearer"}
+        case SelectionChangedError(current_text=current_text):
+            return {"current_text": current_text}, {}
+        case EndpointSunsetError(successor=successor):
+            return {"successor": successor}, {}
+        case KeysUnavailableError() | StoreUnavailableError():
+            return {}, {"Retry-After": str(error.retry_after_seconds)}
+        case _:
+            return {}, {}
 
 
 def _faults(error: AppError) -> Sequence[Fault]:

@@ -1,6 +1,6 @@
 """Artifact: what a project makes, in versions that are added and never overwritten."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,14 @@ KINDS_OF_PARTS = (REQUEST_KIND, VERSION_KIND)
 
 VERSION_LIMIT = 10**9 - 1
 """The highest number of a version; nine digits order as text."""
+
+
+class ArtifactKey(NamedTuple):
+    """What names an artifact: whose it is, in which project, and its id."""
+
+    user_id: str
+    project_id: str
+    artifact_id: str
 
 
 class Artifact(BaseModel):
@@ -42,7 +50,7 @@ class Artifact(BaseModel):
     @property
     def key(self) -> DocumentKey:
         """Where stores keep it."""
-        return DocumentKey(self.user_id, KIND, self.id)
+        return artifact_key(self.user_id, self.id)
 
     def document(self) -> OwnedDocument:
         """Its one state; a project lists its artifacts by time."""
@@ -113,3 +121,8 @@ class ArtifactVersion(BaseModel):
 def version_key(user_id: str, artifact_id: str, number: int) -> DocumentKey:
     """Where stores keep the version of an artifact that has this number."""
     return DocumentKey(user_id, VERSION_KIND, derived_id(VERSION_KIND, artifact_id, str(number)))
+
+
+def artifact_key(user_id: str, artifact_id: str) -> DocumentKey:
+    """Where stores keep an artifact."""
+    return DocumentKey(user_id, KIND, artifact_id)

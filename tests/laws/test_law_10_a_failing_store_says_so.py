@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import httpx
 import pytest
 
+from app.domain.artifact import Artifact, ArtifactVersion
 from app.domain.identity import ANONYMOUS
 from app.domain.limits import StoreLimits
 from app.domain.project import Project
@@ -31,6 +32,12 @@ SESSION = "/api/chat/sessions/session"
 PROJECT = "/api/projects/project"
 PROJECT_SESSION = f"{PROJECT}/sessions/session"
 V1_PROJECT = "/api/v1/projects/project"
+ARTIFACT = f"{V1_PROJECT}/artifacts/artifact"
+EDIT = {
+    "selection_range": {"start": 0, "end": 3},
+    "selected_text": "all",
+    "replacement": "x",
+}
 CONVERSATION = f"{V1_PROJECT}/conversations/session"
 GENERATION = "0123456789abcdef"
 METHODS = sorted(
@@ -112,6 +119,19 @@ OPERATIONS = {
     "list_conversations": Operation("GET", f"{V1_PROJECT}/conversations"),
     "read_conversation": Operation("GET", CONVERSATION),
     "list_conversation_messages": Operation("GET", f"{CONVERSATION}/messages"),
+    "read_project_context": Operation("GET", f"{V1_PROJECT}/context"),
+    "add_context_entry": Operation(
+        "POST", f"{V1_PROJECT}/context/findings", {"text": "x", "conversation_id": "session"}
+    ),
+    "create_artifact": Operation("POST", f"{V1_PROJECT}/artifacts", {"name": "x", "content": "x"}),
+    "list_artifacts": Operation("GET", f"{V1_PROJECT}/artifacts"),
+    "read_artifact": Operation("GET", ARTIFACT),
+    "list_artifact_versions": Operation("GET", f"{ARTIFACT}/versions"),
+    "add_artifact_version": Operation("POST", f"{ARTIFACT}/versions", {"content": "x"}),
+    "read_artifact_version": Operation("GET", f"{ARTIFACT}/versions/1"),
+    "restore_artifact_version": Operation("POST", f"{ARTIFACT}/versions/1/restore"),
+    "edit_artifact_selection": Operation("POST", f"{ARTIFACT}/edits", EDIT),
+    "diff_artifact_versions": Operation("GET", f"{ARTIFACT}/diff?from=1&to=1"),
     "get_readiness": Operation("GET", "/readyz"),
 }
 WITHOUT_STORE = {"get_health", "get_metrics"}
@@ -142,7 +162,18 @@ async def filled_store() -> MemoryStore:
     )
     for user_id in (KEY.user_id, ANONYMOUS):
         project = Project(id="project", user_id=user_id, created_at=START, updated_at=START)
-        await store.put_document(project.new_document(), replaces=None)
+        artifact = Artifact(
+            id="artifact", user_id=user_id, project_id="project", name="x", created_at=START
+        )
+        version = ArtifactVersion(
+            user_id=user_id,
+            artifact_id="artifact",
+            number=1,
+            content="all there is",
+            created_at=START,
+        )
+        for document in (project.new_document(), artifact.document(), version.document()):
+            await store.put_document(document, replaces=None)
     await store.edit_message(KEY, "m0", make_edit("text, edited"))
     return store
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import JSONRoute
-from app.api.cursors import Listing, page_link
+from app.api.cursors import Listing, page_headers
 from app.api.dependencies import (
     IdempotencyKey,
     Owner,
@@ -18,7 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.paths import encode_id
 from app.api.problems import BODY_PROBLEMS, problems
-from app.api.responses import READ_HEADERS, etag_header, link_header
+from app.api.responses import READ_HEADERS, etag_header
 from app.api.v1.project_mapping import conversation_view, listed_conversation, message_view
 from app.api.v1.project_schemas import (
     Conversation,
@@ -113,9 +113,7 @@ async def list_conversations(
         user_id, project_id, limit=wanted.limit, after=listing.position(wanted.cursor)
     )
     cursor = listing.cursor(page.next_position)
-    response.raw_headers += READ_HEADERS
-    if cursor is not None:
-        response.raw_headers.append(link_header(page_link(request, "next", cursor=cursor)))
+    response.raw_headers += page_headers(request, cursor)
     return ConversationPage(
         items=[listed_conversation(project_id, summary) for summary in page.items],
         next_cursor=cursor,
@@ -161,9 +159,7 @@ async def list_messages(
     last_seq = after_seq + len(page.messages_json)
     has_more = bool(page.messages_json) and last_seq + 1 < page.next_seq
     cursor = listing.cursor((last_seq,)) if has_more else None
-    response.raw_headers += [etag_header(page.version), *READ_HEADERS]
-    if cursor is not None:
-        response.raw_headers.append(link_header(page_link(request, "next", cursor=cursor)))
+    response.raw_headers += [etag_header(page.version), *page_headers(request, cursor)]
     messages = map(ChatMessage.from_json, page.messages_json)
     return ConversationMessagePage(
         items=[message_view(key.session_id, one) for one in messages if not one.is_deleted],

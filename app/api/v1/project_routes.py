@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import JSONRoute
-from app.api.cursors import page_link
+from app.api.cursors import page_headers
 from app.api.dependencies import (
     IdempotencyKey,
     Owner,
@@ -18,7 +18,7 @@ from app.api.dependencies import (
 )
 from app.api.paths import encode_id
 from app.api.problems import BODY_PROBLEMS, problems
-from app.api.responses import READ_HEADERS, EmptyResponse, etag_header, link_header
+from app.api.responses import READ_HEADERS, EmptyResponse, etag_header
 from app.api.v1.project_mapping import filter_of, listing_of, project_view
 from app.api.v1.project_schemas import (
     ProjectChange,
@@ -85,9 +85,7 @@ async def list_projects(
         user_id, filter_of(wanted), limit=wanted.limit, after=listing.position(wanted.cursor)
     )
     cursor = listing.cursor(page.next_position)
-    response.raw_headers += READ_HEADERS
-    if cursor is not None:
-        response.raw_headers.append(link_header(page_link(request, "next", cursor=cursor)))
+    response.raw_headers += page_headers(request, cursor)
     return ProjectPage(items=[project_view(state) for state in page.items], next_cursor=cursor)
 
 

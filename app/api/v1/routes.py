@@ -2,9 +2,11 @@
 
 from starlette.routing import BaseRoute
 
-from app.api.v1 import conversation_routes, project_routes
+from app.api.v1 import artifact_routes, context_routes, conversation_routes, project_routes
 
 ROUTES: list[BaseRoute] = [
     *project_routes.router.routes,
     *conversation_routes.router.routes,
+    *context_routes.router.routes,
+    *artifact_routes.router.routes,
 ]

@@ -7,8 +7,10 @@ import pytest
 from httpx import AsyncClient, Response
 
 from app.api.auth import ADMIN_PATH
+from app.domain.artifact import Artifact, ArtifactVersion
 from app.domain.identity import SessionKey
 from app.domain.project import Project
+from app.domain.project_context import ContextEntry, ContextKind
 from app.main import create_app
 from app.settings import Settings
 from app.store.port import SessionStore
@@ -25,6 +27,7 @@ from tests.fake_clock import START, FakeClock, instant
 
 ADAS = [SessionKey(ADA, "adas-session"), SessionKey(ADA, "adas/other session")]
 SECRET_WORD = "marmalade"  # noqa: S105 - what only Ada's data holds
+KINDS = ["project", "context_entry", "artifact", "artifact_version", "artifact_request"]
 WITHOUT_CREDENTIAL = {"get_health", "get_readiness", "get_metrics"}
 MERGE_PATCH = "application/merge-patch+json"
 TAKING_PATCHES = {"merge_session_fields", "change_project"}
@@ -42,6 +45,15 @@ BODIES: Mapping[str, Any] = {
     "create_project": {"workspace_id": "adas-workspace", "intent": "stolen"},
     "change_project": {"title": "stolen"},
     "create_conversation": {"title": "stolen"},
+    "add_context_entry": {"text": "stolen"},
+    "create_artifact": {"name": "stolen", "content": "stolen"},
+    "add_artifact_version": {"content": "stolen"},
+    "restore_artifact_version": {},
+    "edit_artifact_selection": {
+        "selection_range": {"start": 0, "end": len(SECRET_WORD)},
+        "selected_text": SECRET_WORD,
+        "replacement": "stolen",
+    },
 }
 """A valid body for each operation that takes one."""
 
@@ -53,6 +65,7 @@ QUERIES: Mapping[str, str] = {
     "delete_project": "force=true",
     "delete_project_with_contents": "force=true",
     "list_projects": "workspace_id=adas-workspace",
+    "diff_artifact_versions": "from=1&to=1",
 }
 
 MADE_FOR_THE_CALLER = "create_project_session"
@@ -63,6 +76,9 @@ IN_PATHS = {
     "{message_id}": "adas-m1",
     "{project_id}": "adas-project",
     "{conversation_id}": "adas-session",
+    "{artifact_id}": "adas-artifact",
+    "{number}": "1",
+    "{kind}": "decisions",
 }
 
 
@@ -140,7 +156,27 @@ async def fill(store: SessionStore) -> None:
         created_at=START,
         updated_at=START,
     )
-    await store.put_document(project.new_document(), replaces=None)
+    entry = ContextEntry(
+        id="adas-entry",
+        user_id=ADA,
+        project_id="adas-project",
+        kind=ContextKind.DECISION,
+        text=SECRET_WORD,
+        created_at=START,
+    )
+    artifact = Artifact(
+        id="adas-artifact",
+        user_id=ADA,
+        project_id="adas-project",
+        name=SECRET_WORD,
+        created_at=START,
+    )
+    version = ArtifactVersion(
+        user_id=ADA, artifact_id="adas-artifact", number=1, content=SECRET_WORD, created_at=START
+    )
+    documents = [project.new_document(), entry.document(), artifact.document(), version.document()]
+    for document in documents:
+        await store.put_document(document, replaces=None)
     await store.insert(make_new_session(SessionKey(BOB, "bobs"), messages=[make_message("bobs-m")]))
 
 
@@ -151,7 +187,7 @@ async def all_of_adas(store: SessionStore) -> list[Any]:
         [await store.list_past_texts(key, "adas-m1") for key in ADAS],
         (await store.list_summaries(ADA)).items,
         await store.stats(ADA),
-        await store.list_documents(ADA, "project"),
+        [await store.list_documents(ADA, kind) for kind in KINDS],
     ]
 
 
