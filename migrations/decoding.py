@@ -18,9 +18,9 @@ from typing import NamedTuple, cast
 
 from app.domain.folding import Reason, SourceMessage
 from app.domain.source_options import AS_IT_IS, SourceOptions
-from app.domain.source_session import SourceSession, source_session
+from app.domain.source_session import SourceSession, artifact_of_session, source_session
 from app.errors import MigrationError
-from app.formats.port import FaultyRecord, Format, Notation, RawRecord, Record
+from app.formats.port import FaultyRecord, Format, Notation, RawRecord, Record, SessionRecord
 from migrations.batches import Batch, ToldSession
 from migrations.collecting import seldom_collected
 
@@ -38,6 +38,7 @@ class Fault(NamedTuple):
     position: int
     reason: Reason
     detail: str
+    session_id: str | None = None
 
 
 class Decoded(NamedTuple):
@@ -87,14 +88,14 @@ class Decoder(NamedTuple):
                 else:
                     grouped[key] = [record.message]
             elif isinstance(record, FaultyRecord):
-                faults.append(Fault(record.position, record.reason, record.detail))
+                if record.session_id is not None and self._is_outside(record.session_id, None):
+                    outside += 1
+                else:
+                    faults.append(Fault(*record[:3], record.session_id))
             elif self._is_outside(record.session_id, record.user_id):
                 outside += 1
             else:
-                told = source_session(
-                    record.position, record.fields, record.findings, len(record.raw)
-                )
-                sessions.append(ToldSession(record.session_id, record.user_id, told))
+                sessions.append(ToldSession(record.session_id, record.user_id, _told(record)))
         if self.options.is_subset:
             outside += self._leave_out(grouped)
         batches = [Batch.of(*key, messages) for key, messages in grouped.items()]
@@ -119,6 +120,14 @@ class Decoder(NamedTuple):
                 if self.options.session not in {None, session_id}:
                     del grouped[session_id, user_id]
         return outside
+
+
+def _told(record: SessionRecord) -> SourceSession:
+    """What a record says of a session, or of an artifact of it."""
+    said = record.findings, len(record.raw)
+    if record.artifact_json:
+        return artifact_of_session(record.position, record.artifact_json, *said)
+    return source_session(record.position, record.fields, *said)
 
 
 @dataclass(slots=True)
@@ -279,7 +288,7 @@ class _Helper:
             return
         faults, batches, sessions, outside = answer
         self._place.decoded = Decoded(
-            [Fault(position, Reason(reason), detail) for position, reason, detail in faults],
+            [Fault(position, Reason(reason), *others) for position, reason, *others in faults],
             list(map(Batch._make, batches)),
             [
                 ToldSession(session_id, user_id, SourceSession._make(session))
@@ -296,7 +305,7 @@ def _serve(connection: Connection) -> None:
     while True:
         faults, batches, sessions, outside = decoder.decoded(raw_records)
         answer = (
-            [(position, str(reason), detail) for position, reason, detail in faults],
+            [(position, str(reason), *others) for position, reason, *others in faults],
             list(map(tuple, batches)),
             [(session_id, user_id, tuple(session)) for session_id, user_id, session in sessions],
             outside,

@@ -92,6 +92,8 @@ class ArtifactVersion(BaseModel):
     metadata: FreeJSON = Field(default_factory=dict)
     request_id: Id | None = None
     """What made it, where that can be repeated; a repetition finds this version."""
+    origin: Origin | None = None
+    """Where a version came from that a migration has made."""
     created_at: Instant
 
     @property

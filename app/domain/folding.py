@@ -61,6 +61,13 @@ class Reason(StrEnum):
     """The session has this very message already."""
     TARGET_NOT_OURS = "target_not_ours"
     """The store has a session with this key that this job did not make."""
+    SESSION_MISSING = "session_missing"
+    """The session that the record names is not in the source, or was rejected."""
+    UNKNOWN_KIND = "unknown_kind"
+    """The record is no session, and neither a message nor an artifact of one."""
+    INVALID_ARTIFACT = "invalid_artifact"
+    ARTIFACT_TOO_LARGE = "artifact_too_large"
+    """A version of it, or what is said beside them, has more bytes than a document may."""
     DELETED_BY_USER = "deleted_by_user"
     """The session was folded or made once, and its user deleted it."""
 

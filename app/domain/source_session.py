@@ -39,11 +39,13 @@ class SourceSession(NamedTuple):
 
     position: int
     fields_json: bytes
-    """The same for equal fields."""
+    """The same for equal fields; empty where the record is an artifact of the session."""
     findings: int
     """Of `Finding`."""
     size_bytes: int
     """Of the record in the source."""
+    artifact_json: bytes = b""
+    """What the source says of that artifact; the same for equal ones."""
 
     @property
     def id(self) -> str:
@@ -55,6 +57,10 @@ class SourceSession(NamedTuple):
         """What it says."""
         return SourceFields.model_validate_json(self.fields_json)
 
+    def with_fields(self, fields: SourceFields) -> "SourceSession":
+        """The same, saying this."""
+        return self._replace(fields_json=canonical_json(fields.model_dump(mode="json")))
+
 
 def source_session(
     position: int, fields: SourceFields, findings: int, size_bytes: int
@@ -62,3 +68,10 @@ def source_session(
     """What a record says of a session."""
     fields_json = canonical_json(fields.model_dump(mode="json"))
     return SourceSession(position, fields_json, int(findings), size_bytes)
+
+
+def artifact_of_session(
+    position: int, artifact_json: bytes, findings: int, size_bytes: int
+) -> SourceSession:
+    """What a record says of an artifact of a session."""
+    return SourceSession(position, b"", int(findings), size_bytes, artifact_json)

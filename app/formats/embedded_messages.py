@@ -70,6 +70,20 @@ class EmbeddedMessages:
             else:
                 yield record
 
+    def beside(self, document: dict[str, Any], position: int, *, is_checked: bool = True) -> Record:
+        """The record of a message that is a document of its own and names its session.
+
+        Such messages are ordered by their dates, which go before the order of the source.
+
+        Raises:
+            FaultError: it names no session, or is no message.
+        """
+        known, rest = self._names.split(_object(document, is_checked=is_checked))
+        session_id = id_in(known, "session_id")
+        if session_id is None:
+            raise FaultError(Reason.MISSING_SESSION_ID, "The message names no session.")
+        return self._record(position, None, known, rest, Owner(session_id, None, None), None)[0]
+
     def is_message(self, element: dict[str, Any]) -> bool:
         """Whether an object says who says what."""
         known, _ = self._names.split(element)
@@ -89,7 +103,7 @@ class EmbeddedMessages:
     def _record(
         self,
         position: int,
-        index: int,
+        index: int | None,
         known: dict[str, Any],
         rest: dict[str, Any],
         owner: Owner,

@@ -1,4 +1,4 @@
-"""Nested places: positions of messages within documents that hold whole sessions."""
+"""Nested places: positions of messages and artifacts in documents that hold whole sessions."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,6 +8,7 @@ from app.formats.port import RawRecord
 # with doubles still tell apart.
 _ROOM = 2**26
 _FAULTS = _ROOM // 2
+_ARTIFACTS = _ROOM // 4 * 3
 
 
 def with_room(raw_records: Iterator[RawRecord]) -> Iterator[RawRecord]:
@@ -24,6 +25,11 @@ def fault_position(position: int, number: int = 0) -> int:
     return position + _FAULTS + number
 
 
+def artifact_position(position: int, index: int) -> int:
+    """The position of an artifact of a document, which lies beside its messages."""
+    return position + _ARTIFACTS + index + 1
+
+
 def outer_position(position: int) -> int:
     """The number of the document that a record lies in."""
     return position // _ROOM
@@ -33,4 +39,6 @@ def nested_place(position: int, outer_place: Callable[[int], str]) -> str:
     """Where a record is, in people's words: `document 3, message 5`."""
     outer, number = divmod(position, _ROOM)
     place = outer_place(outer)
+    if number > _ARTIFACTS:
+        return f"{place}, artifact {number - _ARTIFACTS}"
     return f"{place}, message {number}" if 0 < number < _FAULTS else place

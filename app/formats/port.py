@@ -113,6 +113,8 @@ class SessionRecord(NamedTuple):
     raw: bytes
     findings: int = 0
     """Of `Finding`."""
+    artifact_json: bytes = b""
+    """A `SourceArtifact` of the session, where the record is that; then it tells no fields."""
 
 
 class FaultyRecord(NamedTuple):
@@ -123,6 +125,8 @@ class FaultyRecord(NamedTuple):
     detail: str
     """A short sentence for people, which quotes nothing of the record."""
     raw: bytes
+    session_id: str | None = None
+    """Where the record says so much, and its session is to be named."""
 
 
 class Format(Protocol):

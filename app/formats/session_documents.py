@@ -1,7 +1,7 @@
 """Session documents: one JSON object per session, its messages embedded as an array."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from app.domain.folding import Reason
 from app.domain.free_json import encode_json
@@ -35,11 +35,12 @@ class SessionDocuments:
     """
 
     name = "session-documents"
+    session_names = SESSION_NAMES
 
     def __init__(self, options: SourceOptions = AS_IT_IS) -> None:
         of_messages, of_sessions = split_options(options.fields)
         zone = zone_named(options.time_zone)
-        self._names = NearNames(SESSION_NAMES, of_sessions)
+        self._names = NearNames(self.session_names, of_sessions)
         self._message_names = NearNames(MESSAGE_NAMES, of_messages)
         self._fields = SessionFieldsReader(self._names, zone)
         self._messages = EmbeddedMessages(of_messages, zone)
@@ -53,15 +54,16 @@ class SessionDocuments:
                 yield _unread(position, damage, notation)
                 continue
             try:
-                document = self._decoded(raw, notation)
-                yield from self._records(position, document)
+                document, is_checked = self._decoded(raw, notation)
+                yield from self._records(position, document, is_checked=is_checked)
             except FaultError as fault:
                 yield FaultyRecord(position, fault.reason, fault.detail, raw)
 
-    def _decoded(self, raw: bytes, notation: Notation) -> "_Document":
+    def _decoded(self, raw: bytes, notation: Notation) -> tuple[dict[str, Any], bool]:
+        """A document, and whether all of it is JSON in UTF-8 for sure."""
         if notation is Notation.BSON:
             try:
-                return self._document(bson_document(raw), is_checked=True)
+                return bson_document(raw), True
             except ValueError:
                 detail = "The document is damaged, or nested too deeply."
                 raise FaultError(Reason.MALFORMED_BSON, detail) from None
@@ -75,22 +77,19 @@ class SessionDocuments:
                 raise FaultError(Reason.MALFORMED_JSON, detail) from None
         if not isinstance(decoded, dict):
             raise FaultError(Reason.NOT_AN_OBJECT, "The record is JSON, but not an object.")
-        whole = self._document(cast("dict[str, Any]", decoded), is_checked=is_checked)
-        if b'"$' in raw and self._has_wrapper(whole):
-            extended = extended_value(cast("dict[str, Any]", decoded))
-            return self._document(extended, is_checked=is_checked)
-        return whole
+        document = cast("dict[str, Any]", decoded)
+        if b'"$' in raw and self._has_wrapper(document):
+            document = extended_value(document)
+        return document, is_checked
 
-    def _document(self, decoded: dict[str, Any], *, is_checked: bool) -> "_Document":
-        known, rest = self._names.split(decoded)
-        return _Document(known, rest, known.pop("messages", None), is_checked)
-
-    def _has_wrapper(self, document: "_Document") -> bool:
+    def _has_wrapper(self, document: dict[str, Any]) -> bool:
         """Whether a value that tells something is written as Extended JSON."""
-        if any(is_wrapper(document.known.get(name)) for name in _TYPED_FIELDS):
+        known, _ = self._names.split(document)
+        if any(is_wrapper(known.get(name)) for name in _TYPED_FIELDS):
             return True
-        elements = cast("Sequence[Any]", document.messages)
-        return isinstance(document.messages, list) and any(
+        messages = known.get("messages")
+        elements = cast("Sequence[Any]", messages)
+        return isinstance(messages, list) and any(
             is_wrapper(self._message_names.split(cast("dict[str, Any]", one))[0].get(name))
             for one in elements
             if isinstance(one, dict)
@@ -98,9 +97,10 @@ class SessionDocuments:
         )
 
     def _records(
-        self, position: int, document: "_Document"
+        self, position: int, document: dict[str, Any], *, is_checked: bool
     ) -> Iterator[Record | SessionRecord | FaultyRecord]:
-        known, rest, messages, is_checked = document
+        known, rest = self._names.split(document)
+        messages = known.pop("messages", None)
         if not is_checked:
             whole_count = len(known) + len(rest)
             known, rest = sound_members(known), sound_members(rest)
@@ -122,17 +122,6 @@ class SessionDocuments:
             yield FaultyRecord(fault_position(position, 1), Reason.INVALID_CONTENT, detail, b"")
         owner = Owner(session_id, user_id, told.instant_microseconds)
         yield from self._messages.records(elements, owner, position + 1, is_checked=is_checked)
-
-
-class _Document(NamedTuple):
-    """A document, split up."""
-
-    known: dict[str, Any]
-    """By our names, without the messages."""
-    rest: dict[str, Any]
-    messages: Any
-    is_checked: bool
-    """Whether all of it is JSON in UTF-8 for sure."""
 
 
 def split_options(fields: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
