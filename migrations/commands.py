@@ -8,10 +8,11 @@ from migrations.jobs.fold_sessions import FOLD_SESSIONS
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.jobs.import_export import IMPORT_EXPORT
 from migrations.jobs.nest_sessions import NEST_SESSIONS
+from migrations.jobs.sessions_to_projects import SESSIONS_TO_PROJECTS
 from migrations.run_commands import run_commands
 from migrations.tree_commands import add_tree_commands
 
-JOBS = (GROUP_MESSAGES, FOLD_SESSIONS, NEST_SESSIONS)
+JOBS = (GROUP_MESSAGES, FOLD_SESSIONS, NEST_SESSIONS, SESSIONS_TO_PROJECTS)
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -106,9 +106,9 @@ class Completing:
                 account.tally.refuse(item.key, Refusal(record, completion.refusal, None))
                 refused.append(record)
             if item.part.session is not None and header is None:
-                told = item.part.session
-                account.tally.refuse(item.key, Refusal(told, completion.refusal, None))
-                refused.append(told)
+                for told in (item.part.session, *item.part.artifacts):
+                    account.tally.refuse(item.key, Refusal(told, completion.refusal, None))
+                    refused.append(told)
             state = SessionState.REFUSED
         elif completion.is_own:
             added = added or len(item.part.messages)

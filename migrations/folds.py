@@ -7,6 +7,7 @@ from contextlib import closing
 from itertools import islice
 from typing import NamedTuple
 
+from app.domain.artifact_chains import distinct_artifacts
 from app.domain.folding import (
     FoldedPart,
     Reason,
@@ -19,6 +20,7 @@ from app.domain.folding import (
 from app.domain.identity import SessionKey
 from app.domain.limits import StoreLimits
 from app.domain.message import EncodedMessage
+from app.domain.projecting import in_its_project
 from app.domain.source_session import SourceSession
 from app.formats.port import Source
 from app.progress import Progress
@@ -39,6 +41,8 @@ class Part(NamedTuple):
     records: Sequence[SourceMessage]
     session: SourceSession | None = None
     """What the source says of the session itself; in its first part only."""
+    artifacts: Sequence[SourceSession] = ()
+    """What it says of its artifacts; with the session."""
     refusals: Sequence[Refusal] = ()
     """Of records that come before those of the next part."""
 
@@ -49,8 +53,10 @@ class Part(NamedTuple):
 
     @property
     def all_records(self) -> Sequence[SourceRecord]:
-        """Those of the messages, and that of the session."""
-        return self.records if self.session is None else (self.session, *self.records)
+        """Those of the messages, and those of the session and its artifacts."""
+        if self.session is None:
+            return self.records
+        return (self.session, *self.artifacts, *self.records)
 
 
 class PartedSession(NamedTuple):
@@ -132,12 +138,44 @@ def folded_sessions(
     message_limit_bytes: int,
     header_limit_bytes: int = _HEADER_LIMIT_BYTES,
     part_records: int = PART_RECORDS,
+    makes_projects: bool = False,
 ) -> Iterator[PartedSession]:
     """Every session that the spooled records make; each has at least one part."""
     for key, told, records in spool.sessions():
-        session, refusals = told_first(key, told, header_limit_bytes=header_limit_bytes)
         fold = SessionFold(key, message_limit_bytes=message_limit_bytes)
-        yield PartedSession(key, _parts(fold, session, records, refusals, part_records))
+        if makes_projects:
+            parts = _project_parts(fold, key, list(told), records, header_limit_bytes, part_records)
+        else:
+            session, refusals = told_first(key, told, header_limit_bytes=header_limit_bytes)
+            parts = _parts(fold, session, records, refusals, part_records)
+        yield PartedSession(key, parts)
+
+
+def _project_parts(
+    fold: SessionFold,
+    key: SessionKey,
+    told: Sequence[SourceSession],
+    records: Iterator[SourceMessage],
+    header_limit_bytes: int,
+    part_records: int,
+) -> Iterator[Part]:
+    """The parts of a session that becomes a project; nothing of one that is not told of itself."""
+    of_session = (one for one in told if not one.artifact_json)
+    session, refusals = told_first(key, of_session, header_limit_bytes=header_limit_bytes)
+    artifacts, repeated = distinct_artifacts(one for one in told if one.artifact_json)
+    refusals += repeated
+    if session is not None:
+        session = in_its_project(key, session)
+        yield from _parts(fold, session, records, refusals, part_records, artifacts)
+        return
+    refusals += [Refusal(one, Reason.SESSION_MISSING, None) for one in artifacts]
+    while some := [
+        Refusal(record, Reason.SESSION_MISSING, None) for record in islice(records, part_records)
+    ]:
+        yield Part((), (), refusals=[*refusals, *some])
+        refusals = []
+    if refusals:
+        yield Part((), (), refusals=refusals)
 
 
 def _parts(
@@ -146,6 +184,7 @@ def _parts(
     records: Iterator[SourceMessage],
     refusals: list[Refusal],
     part_records: int,
+    artifacts: Sequence[SourceSession] = (),
 ) -> Iterator[Part]:
     while some := list(islice(records, part_records)):
         part: FoldedPart = fold.fold(some)
@@ -153,12 +192,15 @@ def _parts(
             part.messages,
             part.records,
             session if part.messages else None,
+            artifacts if part.messages else (),
             [*refusals, *part.refusals],
         )
         refusals = []
-        session = None if part.messages else session
+        if part.messages:
+            session, artifacts = None, ()
     if session is not None and not session.fields.has_date:
         refusals.append(Refusal(session, Reason.MISSING_CREATED_AT, None))
+        refusals += [Refusal(one, Reason.SESSION_MISSING, None) for one in artifacts]
         session = None
     if session is not None or refusals:
-        yield Part((), (), session, refusals)
+        yield Part((), (), session, () if session is None else artifacts, refusals)

@@ -23,6 +23,8 @@ class Job:
     """From what the operator named."""
     reads_folder: bool = False
     """Whether a source is a folder, and not a file."""
+    makes_projects: bool = False
+    """Whether each session becomes a project, too; then its source is kept: nothing finishes it."""
     options: SourceOptions = AS_IT_IS
     """What the operator says of the source, and how much of it is wanted."""
 

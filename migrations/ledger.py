@@ -7,7 +7,7 @@ after it. What an entry says of sessions lies in parts by user, which go when th
 import socket
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import version
 from typing import Any, Self
@@ -21,9 +21,11 @@ from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey
 from app.domain.instants import Instant
 from app.domain.ledger import LedgerEntry
+from app.domain.owned_document import DocumentKey
 from app.domain.session import SessionHeader
 from app.errors import CorruptDocumentError, RunBusyError, RunTakenOverError, UnknownRunError
 from app.store.port import SessionStore
+from migrations.ledger_documents import DocumentRecord
 
 _PAGE = 20
 _ABOUT_RUN = 0
@@ -91,6 +93,10 @@ class Place(_Written):
     """Of which at least one part is."""
     parts: int = 0
     """Of the last of these sessions."""
+    projects: int = 0
+    """Sessions, all of whose documents are stored."""
+    documents: int = 0
+    """Of the next of them."""
 
 
 class Counts(_Written):
@@ -106,6 +112,8 @@ class Counts(_Written):
     findings: dict[str, int] = Field(default_factory=dict[str, int])
     sessions: dict[str, int] = Field(default_factory=dict[str, int])
     """By `SessionState`."""
+    documents: dict[str, int] = Field(default_factory=dict[str, int])
+    """By kind and `DocumentState`: `project.created`."""
 
     def plus(self, more: Self) -> Self:
         """Both together."""
@@ -117,6 +125,7 @@ class Counts(_Written):
             reasons=_sum(self.reasons, more.reasons),
             findings=_sum(self.findings, more.findings),
             sessions=_sum(self.sessions, more.sessions),
+            documents=_sum(self.documents, more.documents),
         )
 
 
@@ -219,6 +228,10 @@ class BatchEntry:
     sessions: dict[SessionKey, SessionRecord]
     revision: int = 0
     """Of the stored entry; 0: there is none yet."""
+    documents: dict[DocumentKey, DocumentRecord] = field(
+        default_factory=dict[DocumentKey, DocumentRecord]
+    )
+    """In the order in which they are stored."""
 
 
 class RunLedger:
@@ -272,12 +285,15 @@ class RunLedger:
         parts: dict[str, list[dict[str, Any]]] = {}
         for key, session in batch.sessions.items():
             parts.setdefault(key.user_id, []).append(session.model_dump(exclude_defaults=True))
+        for document_key, document in batch.documents.items():
+            said = document.model_dump(exclude_defaults=True)
+            parts.setdefault(document_key.user_id, []).append(said)
         entry = LedgerEntry(
             run_id=self.run_id,
             number=batch.number,
             revision=batch.revision + 1,
             body=batch.record.model_dump_json(exclude_defaults=True).encode(),
-            parts={user_id: _packed(sessions) for user_id, sessions in parts.items()},
+            parts={user_id: _packed(part) for user_id, part in parts.items()},
         )
         if not await self._store.put_ledger_entry(entry):
             raise RunTakenOverError(self.run_id)
@@ -348,18 +364,22 @@ def _run_record(entry: LedgerEntry) -> RunRecord:
 def _batch(entry: LedgerEntry) -> BatchEntry:
     try:
         record = BatchRecord.model_validate_json(entry.body)
-        sessions = {
-            SessionKey(user_id, one.session_id): one
-            for user_id, part in entry.parts.items()
-            for one in map(SessionRecord.model_validate, _unpacked(part))
-        }
-    except (ValueError, zlib.error) as error:
+        batch = BatchEntry(entry.number, record, {}, entry.revision)
+        for user_id, part in entry.parts.items():
+            for one in _unpacked(part):
+                if "kind" in one:
+                    document = DocumentRecord.model_validate(one)
+                    batch.documents[DocumentKey(user_id, document.kind, document.id)] = document
+                else:
+                    session = SessionRecord.model_validate(one)
+                    batch.sessions[SessionKey(user_id, session.session_id)] = session
+    except (ValueError, TypeError, zlib.error) as error:
         raise CorruptDocumentError("ledger entry") from error
-    return BatchEntry(entry.number, record, sessions, entry.revision)
+    return batch
 
 
-def _packed(sessions: list[dict[str, Any]]) -> bytes:
-    return zlib.compress(encode_json(sessions), level=1)
+def _packed(part: list[dict[str, Any]]) -> bytes:
+    return zlib.compress(encode_json(part), level=1)
 
 
 def _unpacked(part: bytes) -> Any:

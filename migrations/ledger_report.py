@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.domain.folding import Reason
 from app.domain.identity import SessionKey
 from app.domain.instants import instant_text
+from app.domain.owned_document import DocumentKey
 from app.store.port import SessionStore
 from migrations.histogram import Histogram, HistogramBuilder
 from migrations.ledger import (
@@ -19,8 +20,10 @@ from migrations.ledger import (
     SessionRecord,
     find_run,
 )
+from migrations.ledger_documents import DocumentRecord, left_document
 from migrations.outcomes import Outcome, OutcomeKind
-from migrations.report import SessionState, told_of_retold
+from migrations.project_report import DOCUMENT_WORDS, document_counts
+from migrations.report import SessionState, told_of_left, told_of_retold
 from migrations.scratch import Scratch
 
 _EXAMPLE_LIMIT = 3
@@ -94,6 +97,8 @@ class LedgerReport:
     verified_at: str | None
     finish: Mapping[str, Any] | None
     rollback: RollbackFigures | None
+    documents: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    """Projects and what is in them, by kind and `DocumentState`; of jobs that make such."""
 
     @property
     def has_findings(self) -> bool:
@@ -127,6 +132,8 @@ class LedgerReport:
         if self.retold:
             yield told_of_retold(self.retold)
         yield f"sessions: {_listed(self.sessions)}"
+        for kind, states in self.documents.items():
+            yield f"{DOCUMENT_WORDS[kind]}: {_listed(states)}"
         yield f"users: {self.users:,}"
         yield _told("sessions per user", self.sessions_per_user)
         yield _told("messages per session", self.messages_per_session)
@@ -140,10 +147,7 @@ class LedgerReport:
         if self.rollback is not None:
             yield f"rolled back: {_listed(self.rollback.sessions)}"
             for left in self.rollback.left:
-                yield (
-                    f"    left alone: session {left['session_id']!r} of"
-                    f" {left['user_id']!r}: {left['why']}"
-                )
+                yield f"    left alone: {told_of_left(left)}"
 
 
 def told_of(example: Outcome) -> str:
@@ -221,6 +225,8 @@ class _Counting:
                 users[key.user_id] += 1
             before = self._newest.pop(key, 0)
             newest[key] = before + session.message_count
+        for document_key, document in entry.documents.items():
+            self._note_left(document_key, document)
         self._close_sessions()
         self._newest = newest
         self._users.insert(_COUNT_SESSIONS, users.items())
@@ -242,6 +248,10 @@ class _Counting:
         if session.left is not None and len(self._left) < _EXAMPLE_LIMIT:
             named = {"user_id": key.user_id, "session_id": key.session_id}
             self._left.append({**named, "why": session.left})
+
+    def _note_left(self, key: DocumentKey, document: DocumentRecord) -> None:
+        if document.left is not None and len(self._left) < _EXAMPLE_LIMIT:
+            self._left.append(left_document(key, document))
 
     def report(self, run: RunRecord) -> LedgerReport:
         """What was counted, of this run."""
@@ -290,6 +300,7 @@ class _Counting:
             verified_at=None if run.verified_at is None else instant_text(run.verified_at),
             finish=run.finish,
             rollback=RollbackFigures(dict(self._undone), self._left) if self._undone else None,
+            documents=document_counts(counts.documents) if counts.documents else {},
         )
 
     def _figures(self, code: str, count: int, kind: OutcomeKind | None = None) -> CodeFigures:

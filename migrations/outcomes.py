@@ -78,6 +78,16 @@ def ignore(_outcome: Outcome) -> None:
     """Observe nothing."""
 
 
+def both(one: Observer, other: Observer) -> Observer:
+    """An observer that tells two."""
+
+    def tell(outcome: Outcome) -> None:
+        one(outcome)
+        other(outcome)
+
+    return tell
+
+
 @dataclass(slots=True)
 class Tally:
     """The outcomes of one run or plan so far."""

@@ -18,7 +18,9 @@ from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
 from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
-from migrations.outcomes import Observer, Tally, ignore
+from migrations.outcomes import Observer, Tally, both, ignore
+from migrations.planned_project import PlannedProject
+from migrations.project_report import FailedSessions
 from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
 from migrations.retelling import retold_header
 from migrations.space import ScratchStore
@@ -54,8 +56,10 @@ async def plan(
     """
     began_at_seconds = monotonic()
     progress = progress or SilentProgress()
-    tally = Tally(observer)
+    failed = FailedSessions()
+    tally = Tally(both(observer, failed.note) if job.makes_projects else observer)
     sample = SourceSample()
+    documents: Counter[str] = Counter()
     planning = _Planning(job, store, tally, sample)
     with closing(Spool()) as spool, seldom_collected():
         with source:
@@ -68,15 +72,21 @@ async def plan(
             spool,
             message_limit_bytes=store.limits.message_bytes,
             header_limit_bytes=store.limits.header_bytes,
+            makes_projects=job.makes_projects,
         )
         for key, parts in sessions:
             is_later = False
+            projecting = PlannedProject(job, store, key) if job.makes_projects else None
             for part in parts:
                 for refusal in part.refusals:
                     tally.refuse(key, refusal)
                 if not part.is_empty:
                     await planning.look_at(key, part, is_later=is_later)
                     is_later = True
+                    if projecting is not None:
+                        projecting.take(part)
+            if projecting is not None:
+                documents += await projecting.documents()
             done = tally.folded + tally.skipped
             progress.advance(done, done)
     tally.check_balance()
@@ -93,6 +103,7 @@ async def plan(
         estimated_run_seconds=read_seconds + max(fold_seconds, store_seconds),
         needed_bytes=needed_bytes,
         free_bytes=free_bytes,
+        projects=failed.figures(documents) if job.makes_projects else None,
     )
 
 

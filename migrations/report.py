@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
 from app.domain.folding import Reason
 from migrations.outcomes import Outcome, Tally
+from migrations.project_report import ProjectFigures
 
 _SHOWN_EXAMPLES = 3
 
@@ -62,6 +63,8 @@ class RunReport:
     """Of these, the ones that came to sessions which were folded before."""
     retold: int
     """Headers of sessions folded before that follow the source again."""
+    projects: ProjectFigures | None = None
+    """Of a job that makes projects."""
 
     @property
     def has_findings(self) -> bool:
@@ -79,6 +82,7 @@ class RunReport:
                 "sessions: " + _listed(self.sessions),
                 f"messages added: {self.messages_added:,}, {self.late:,} of them late",
                 *([told_of_retold(self.retold)] if self.retold else []),
+                *([] if self.projects is None else self.projects.lines()),
             ]
         )
 
@@ -114,6 +118,8 @@ class PlanReport:
     """About what the store will grow by, told by some of the sessions."""
     free_bytes: int | None
     """What is free where the store is; None where that is not known."""
+    projects: ProjectFigures | None = None
+    """Of a job that makes projects."""
 
     @property
     def is_too_large(self) -> bool:
@@ -127,11 +133,12 @@ class PlanReport:
 
     def to_text(self) -> str:
         """For people."""
-        lines = [
+        lines: list[str] = [
             f"{self.job} plan of {self.source}; nothing was written",
             *_record_lines(self.records),
             "sessions: " + _listed(self.sessions),
             f"messages to add: {self.messages_to_add:,}",
+            *([] if self.projects is None else self.projects.lines()),
             f"a run will take about {self.estimated_run_seconds:.1f} s",
             self._told_of_space(),
         ]
@@ -161,11 +168,13 @@ class RollbackReport:
     sessions: Mapping[str, int]
     """By `Undone`."""
     left: Sequence[Mapping[str, str]]
-    """The first of those that were left alone, and why."""
+    """The first of those that were left alone, and why; documents with `kind` and `id`."""
+    documents: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By `Undone`; of projects and what is in them."""
 
     @property
     def has_findings(self) -> bool:
-        """Whether someone should look: a session was left alone."""
+        """Whether someone should look: a session or document was left alone."""
         return bool(self.left)
 
     def to_text(self) -> str:
@@ -177,11 +186,8 @@ class RollbackReport:
                 f"{told} of {of_run}: {self.seconds:.1f} s",
                 *(["the source is what it was before the finish"] if self.is_source_back else []),
                 f"sessions: {_listed(self.sessions)}",
-                *(
-                    f"    left alone: session {one['session_id']!r} of {one['user_id']!r}:"
-                    f" {one['why']}"
-                    for one in self.left
-                ),
+                *([f"documents: {_listed(self.documents)}"] if self.documents else []),
+                *(f"    left alone: {told_of_left(one)}" for one in self.left),
             ]
         )
 
@@ -224,6 +230,12 @@ def record_counts(tally: Tally, blank_lines: int) -> RecordCounts:
 def session_counts(states: Mapping[Any, int]) -> dict[str, int]:
     """Every state, zeros included."""
     return {str(state): states.get(state, 0) for state in SessionState}
+
+
+def told_of_left(one: Mapping[str, str]) -> str:
+    """Which session or document it is, and why."""
+    document = f"{one['kind']} {one['id']!r} of " if "kind" in one else ""
+    return f"{document}session {one['session_id']!r} of {one['user_id']!r}: {one['why']}"
 
 
 def told_of_retold(count: int) -> str:

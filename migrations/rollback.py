@@ -1,9 +1,8 @@
 """Rollback: undoes what a run stored, told by its ledger; what users have changed since stays."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from time import monotonic
 
 from pydantic_core import from_json
@@ -25,25 +24,12 @@ from migrations.ledger import (
 )
 from migrations.report import RollbackReport, SessionState
 from migrations.retelling import retold_generation, with_header_of
+from migrations.rollback_documents import UndoingDocuments
 from migrations.spool import spool_path
+from migrations.undone import Undone
 
 _TRIES = 5
 _EXAMPLE_LIMIT = 1000
-
-
-class Undone(StrEnum):
-    """What a rollback does with a session."""
-
-    REMOVED = "removed"
-    """The run had made it."""
-    RESTORED = "restored"
-    """It is again what it was before the run."""
-    UNTOUCHED = "untouched"
-    """The run had not changed it."""
-    LEFT = "left"
-    """Its user, or a later run, has changed it since."""
-    GONE = "gone"
-    """Its user has deleted it."""
 
 
 @dataclass(slots=True)
@@ -121,11 +107,18 @@ async def roll_back(
         await ledger.change(state=RunState.ROLLING_BACK)
         spool_path(ledger.run_id).unlink(missing_ok=True)
     undoing = _Undoing(store, ledger, is_dry=is_dry)
-    numbers = [entry.number async for entry in ledger.batches()]
-    progress.begin("undoing", len(numbers))
-    async for done, entry in _backwards(ledger, numbers):
+    numbers: list[int] = []
+    of_documents: list[int] = []
+    async for entry in ledger.batches():
+        (of_documents if entry.documents else numbers).append(entry.number)
+    progress.begin("undoing", len(numbers) + len(of_documents))
+    async for done, entry in _entries(ledger, reversed(numbers)):
         await undoing.undo(entry)
         progress.advance(done, sum(undoing.sessions.values()))
+    documents = UndoingDocuments(store, ledger, frozenset(undoing.left_keys), is_dry=is_dry)
+    async for done, entry in _entries(ledger, of_documents):
+        await documents.undo(entry)
+        progress.advance(len(numbers) + done, sum(undoing.sessions.values()))
     if not is_dry:
         await ledger.change(state=RunState.ROLLED_BACK, holder=None, ended_at=clock.now())
     return RollbackReport(
@@ -136,14 +129,17 @@ async def roll_back(
         is_dry=is_dry,
         is_source_back=is_source_back,
         sessions={str(state): undoing.sessions[state] for state in Undone},
-        left=undoing.left,
+        left=[*undoing.left, *documents.left],
+        documents={str(state): documents.documents[state] for state in Undone}
+        if of_documents
+        else {},
     )
 
 
-async def _backwards(
-    ledger: RunLedger, numbers: list[int]
+async def _entries(
+    ledger: RunLedger, numbers: Iterable[int]
 ) -> AsyncIterator[tuple[int, BatchEntry]]:
-    for done, number in enumerate(reversed(numbers), start=1):
+    for done, number in enumerate(numbers, start=1):
         entry = await ledger.batch(number)
         if entry is not None:
             yield done, entry
@@ -155,6 +151,7 @@ class _Undoing:
     def __init__(self, store: SessionStore, ledger: RunLedger, *, is_dry: bool) -> None:
         self.sessions: Counter[Undone] = Counter()
         self.left: list[dict[str, str]] = []
+        self.left_keys: set[SessionKey] = set()
         self._store = store
         self._ledger = ledger
         self._is_dry = is_dry
@@ -181,6 +178,8 @@ class _Undoing:
 
     def _count(self, key: SessionKey, undone: Undone, why: str | None) -> None:
         self.sessions[undone] += 1
+        if undone is Undone.LEFT:
+            self.left_keys.add(key)
         if undone is Undone.LEFT and len(self.left) < _EXAMPLE_LIMIT:
             named = {"user_id": key.user_id, "session_id": key.session_id}
             self.left.append({**named, "why": why or ""})

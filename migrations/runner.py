@@ -1,7 +1,7 @@
 """Runner: source → fold → store, in bounded memory, noted in a ledger from which it can go on."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,14 +14,16 @@ from app.progress import Progress, SilentProgress
 from app.store.port import SessionStore
 from migrations.collecting import seldom_collected
 from migrations.estimate import RunEstimate
-from migrations.folds import folded_sessions, read_source
+from migrations.folds import PartedSession, folded_sessions, read_source
 from migrations.going_on import ledger_of
 from migrations.job import Job
 from migrations.ledger import BatchState, RunLedger, RunState
-from migrations.outcomes import Observer, Outcome, Tally, ignore
+from migrations.outcomes import Observer, Outcome, Tally, both, ignore
+from migrations.project_report import FailedSessions
 from migrations.report import RunReport, record_counts, session_counts
 from migrations.spool import Spool, Totals, spool_path
 from migrations.storing import Resumed, Storing
+from migrations.storing_documents import StoringDocuments
 from migrations.throttle import Throttle
 
 PART_RECORDS = 10_000
@@ -67,7 +69,8 @@ async def run(
     clock = clock or SystemClock()
     progress = progress or SilentProgress()
     manner = manner or Manner()
-    tally = Tally(observer)
+    failed = FailedSessions()
+    tally = Tally(both(observer, failed.note) if job.makes_projects else observer)
     with source:
         ledger = await ledger_of(
             job,
@@ -96,13 +99,20 @@ async def run(
             def look() -> None:
                 estimate.look(tally.done, watch.seconds)
 
+            documents: Mapping[str, int] | None = None
             try:
-                await _store_all(spool, store, ledger, storing, resumed, look)
+                await _store_all(job, spool, store, ledger, storing, resumed, look)
+                if job.makes_projects:
+                    documents = await _store_documents(
+                        job, spool, store, ledger, storing, resumed, progress
+                    )
             except asyncio.CancelledError:
                 await storing.finish_what_has_begun()
                 await ledger.change(holder=None, seconds=watch.seconds)
                 raise
             tally.check_balance()
+            if job.makes_projects:  # the ledger does not keep whose faults are nobody's
+                failed.add_all(one.session_id for one in spool.faults())
             spool.discard()
     await ledger.change(
         state=RunState.DONE,
@@ -125,6 +135,7 @@ async def run(
         messages_added=storing.counts.messages_added,
         late=storing.counts.late,
         retold=storing.counts.retold,
+        projects=None if documents is None else failed.figures(documents),
     )
 
 
@@ -145,6 +156,7 @@ class _Watch:
 
 
 async def _store_all(
+    job: Job,
     spool: Spool,
     store: SessionStore,
     ledger: RunLedger,
@@ -155,12 +167,7 @@ async def _store_all(
     """Bring every session that is not stored yet; of the last one, the parts that are not."""
     for fault in spool.faults(after_count=resumed.place.faults):
         await storing.take_fault(fault)
-    sessions = folded_sessions(
-        spool,
-        message_limit_bytes=store.limits.message_bytes,
-        header_limit_bytes=store.limits.header_bytes,
-        part_records=ledger.record.part_records,
-    )
+    sessions = _sessions(job, spool, store, ledger)
     is_dealt_with = max(0, resumed.place.sessions - 1)
     for index, (key, parts) in enumerate(islice(sessions, is_dealt_with, None), is_dealt_with):
         is_later = False
@@ -170,6 +177,35 @@ async def _store_all(
                 look()
             is_later = is_later or not part.is_empty
     await storing.finish()
+
+
+async def _store_documents(
+    job: Job,
+    spool: Spool,
+    store: SessionStore,
+    ledger: RunLedger,
+    storing: Storing,
+    resumed: Resumed,
+    progress: Progress,
+) -> Mapping[str, int]:
+    """Bring what the sessions become beside their conversations; says how much of each kind."""
+    place, number = storing.place, storing.next_number
+    documents = StoringDocuments(job, store, ledger, progress, place, number, resumed.begun)
+    with closing(documents):
+        await documents.store_all(_sessions(job, spool, store, ledger), place.sessions)
+    return storing.counts.plus(documents.counts).documents
+
+
+def _sessions(
+    job: Job, spool: Spool, store: SessionStore, ledger: RunLedger
+) -> Iterator[PartedSession]:
+    return folded_sessions(
+        spool,
+        message_limit_bytes=store.limits.message_bytes,
+        header_limit_bytes=store.limits.header_bytes,
+        part_records=ledger.record.part_records,
+        makes_projects=job.makes_projects,
+    )
 
 
 async def _resumed(ledger: RunLedger, tally: Tally) -> Resumed:

@@ -76,6 +76,16 @@ class Storing:
         self._batch = Batch(self._throttle.batch_messages(BATCH_MESSAGES))
         self._under_way: deque[asyncio.Task[None]] = deque()
 
+    @property
+    def place(self) -> Place:
+        """How much of the source has been taken."""
+        return self._place
+
+    @property
+    def next_number(self) -> int:
+        """Of the batch that comes next."""
+        return self._number
+
     async def take_fault(self, fault: SpooledFault) -> None:
         """Take a record that will be folded into no session."""
         self._batch.faults.append(fault)
