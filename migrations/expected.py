@@ -70,11 +70,20 @@ UPDATE {table} SET user_id = sole_owner.user_id FROM sole_owner
 _TOLD = """
 SELECT user_id, session_id, fields FROM (
     SELECT *, row_number() OVER (PARTITION BY user_id, session_id ORDER BY position) AS nth
-    FROM told WHERE user_id IS NOT NULL
+    FROM told WHERE user_id IS NOT NULL AND fields ->> 'artifact' IS NULL
 )
 WHERE nth = 1
     AND size_bytes + 2 * (length(user_id) + length(session_id)) <= ?
 ORDER BY user_id, session_id
+"""
+
+_FORGET_PARTS = """
+DELETE FROM record WHERE (user_id, session_id) NOT IN (SELECT user_id, session_id FROM ({told}))
+"""
+
+_ARTIFACTS = """
+SELECT fields ->> 'artifact' FROM told
+    WHERE session_id = ? AND user_id = ? AND fields ->> 'artifact' IS NOT NULL ORDER BY position
 """
 
 _KEYS = """
@@ -122,6 +131,9 @@ class ExpectedSession(NamedTuple):
 
 class ExpectedReader(Protocol):
     """Tells what the records of one kind of source must become."""
+
+    needs_session: bool
+    """Whether messages become nothing where the source does not tell of their session."""
 
     def opened(self, location: str, options: SourceOptions) -> AbstractContextManager[OpenSource]:
         """The source at its beginning.
@@ -184,6 +196,10 @@ class ExpectedSessions:
             if self._options.user is not None:
                 forget = f"DELETE FROM {table} WHERE user_id IS NOT ?"  # noqa: S608 - two names
                 self._scratch.execute(forget, [self._options.user])
+        if self._reader.needs_session:
+            self._scratch.execute("CREATE INDEX told_by_session ON told (session_id, user_id)")
+            forget = _FORGET_PARTS.format(told=_TOLD)
+            self._scratch.execute(forget, [self._limits.header_bytes])
         (self.session_count,) = next(self._scratch.execute(f"SELECT count(*) FROM ({_KEYS})"))  # noqa: S608 - ours
 
     def place(self, position: int) -> str:
@@ -209,6 +225,11 @@ class ExpectedSessions:
                 )
             if of_messages[0] == key:
                 of_messages = next(messages, _NOTHING)
+
+    def artifacts(self, session: ExpectedSession) -> list[Any]:
+        """What the source says of the artifacts of a session, in its order."""
+        key = [session.session_id, session.user_id]
+        return [json.loads(artifact) for (artifact,) in self._scratch.execute(_ARTIFACTS, key)]
 
     def _batches(self, source: OpenSource) -> Iterator[tuple[list[Row], list[ToldRow]]]:
         rows: list[Row] = []

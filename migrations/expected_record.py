@@ -62,6 +62,8 @@ class ToldRow(NamedTuple):
 class ExpectedRecords:
     """Tells of each record what it must become, with the options of the operator."""
 
+    needs_session = False
+
     def __init__(self, options: SourceOptions) -> None:
         self._names = {name: options.fields.get(name, name) for name in _FIELDS}
         self._zone = ZoneInfo(options.time_zone) if options.time_zone else None

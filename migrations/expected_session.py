@@ -78,6 +78,8 @@ _Document = dict[str, Any]
 class ExpectedDocuments:
     """Tells of each session document what it must become."""
 
+    needs_session = False
+
     def __init__(self, options: SourceOptions) -> None:
         self.names = _chosen(_NAMES, options.fields, "")
         self.message_names = _chosen(_MESSAGE_NAMES, options.fields, "message.")

@@ -1,14 +1,12 @@
 """Verify: compares source and store by a way of its own, without the code that folds."""
 
-import hashlib
 import json
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import closing
 from itertools import pairwise
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.domain.identity import SessionKey
 from app.domain.instants import instant_text
@@ -17,10 +15,18 @@ from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.errors import CorruptDocumentError, MessageNotFoundError, SessionNotFoundError
 from app.progress import Progress, SilentProgress
 from app.store.port import HEADER_ONLY, MESSAGE_PAGE_LIMIT, MessageWindow, SessionStore
+from migrations.compared_messages import (
+    StoredMessage,
+    differences_between,
+    digest_expected,
+    digest_stored,
+    in_waves,
+)
 from migrations.expected import ExpectedMessage, ExpectedSession, ExpectedSessions
+from migrations.expected_projects import expected_project
 from migrations.expected_readers import READERS
-from migrations.expected_record import KEPT_NAME
 from migrations.expected_session import TOLD_FIELDS
+from migrations.verify_projects import ProjectComparison, expected_project_id
 from migrations.verify_report import Difference, VerifyReport
 from migrations.waves import Waves, waves_of
 
@@ -54,8 +60,12 @@ async def verify(
         progress.begin("comparing", expected.session_count)
         waves = await waves_of(store, format_name)
         comparison = _Comparison(store, format_name, waves, expected.place)
+        projects = ProjectComparison(store, format_name, comparison.differ)
         for done, session in enumerate(expected.sessions(), start=1):
-            await comparison.compare(session)
+            if reader.needs_session:
+                await _compare_with_project(expected, session, comparison, projects)
+            else:
+                await comparison.compare(session)
             progress.advance(done, comparison.messages_expected)
     return VerifyReport(
         job=job_name,
@@ -71,27 +81,29 @@ async def verify(
         written_since=[named(key) for key in comparison.written_since],
         deleted_since=[named(key) for key in comparison.deleted_since],
         not_ours=[named(key) for key in comparison.not_ours],
+        documents_expected=dict(projects.expected),
+        projects_changed_since=[named(key) for key in projects.changed_since],
     )
+
+
+async def _compare_with_project(
+    expected: ExpectedSessions,
+    session: ExpectedSession,
+    comparison: "_Comparison",
+    projects: ProjectComparison,
+) -> None:
+    """Compare a session, and the project that it must have become."""
+    key = SessionKey(session.user_id, session.session_id)
+    messages = list(session.messages)
+    told = {**(session.told or {}), "project_id": expected_project_id(key)}
+    if await comparison.compare(session._replace(messages=iter(messages), told=told)):
+        artifacts = expected.artifacts(session)
+        await projects.compare(key, expected_project(session, messages, artifacts))
 
 
 def named(key: SessionKey) -> dict[str, str]:
     """A key by its members' names."""
     return {"user_id": key.user_id, "session_id": key.session_id}
-
-
-class _StoredMessage(NamedTuple):
-    """A message of the store, as it was before its user changed it."""
-
-    id: str
-    content: str | None
-    """None: its user deleted it."""
-    created_at: str
-    message_type: str
-    metadata: Mapping[str, Any] | None
-    author: str | None
-    is_past_lost: bool
-    """Whether it was edited and the store does not know what it said before, as after an import of
-    an export; then this is what it says now."""
 
 
 class _Comparison:
@@ -116,8 +128,8 @@ class _Comparison:
         self._waves = waves
         self._place = place
 
-    async def compare(self, session: ExpectedSession) -> None:
-        """Compare one session with what the store has under its key."""
+    async def compare(self, session: ExpectedSession) -> bool:
+        """Compare one session with what the store has under its key; says whether it is there."""
         key = SessionKey(session.user_id, session.session_id)
         expected = list(session.messages)
         self.messages_expected += len(expected)
@@ -126,19 +138,19 @@ class _Comparison:
             header = (await self._store.read(key, HEADER_ONLY)).header()
             if not self._is_ours(header):
                 self.not_ours.append(key)
-                return
+                return False
             waves = self._waves.get(key)
             count = len(expected) if waves is None else header.next_seq
             stored = [message async for message in self._stored_messages(key, header, count)]
         except SessionNotFoundError:
             await self._miss(key)
-            return
+            return False
         except CorruptDocumentError as error:
             self._differ(key, "session_damaged", str(error))
-            return
+            return False
         first = expected
         if waves is not None:
-            expected, first, stored = _in_waves(expected, stored, waves)
+            expected, first, stored = in_waves(expected, stored, waves)
         self._compare_messages(key, expected, stored)
         self._compare_header(key, header, session.told or {}, first)
         if header.next_seq > len(expected) and header.revision == 1:
@@ -151,6 +163,11 @@ class _Comparison:
         elif header.next_seq > len(expected) or header.changes:
             self.written_since.append(key)
         self.sessions_equal += self.differences.total() == differences_before
+        return True
+
+    def differ(self, key: SessionKey, code: str, detail: str) -> None:
+        """Remember what differs beside a session."""
+        self._differ(key, code, detail)
 
     def _compare_header(
         self,
@@ -202,7 +219,7 @@ class _Comparison:
 
     async def _stored_messages(
         self, key: SessionKey, header: SessionHeader, count: int
-    ) -> AsyncIterator[_StoredMessage]:
+    ) -> AsyncIterator[StoredMessage]:
         """The folded part: the first `count` places, as they were folded."""
         stop = min(count, header.next_seq)
         for start in range(0, stop, MESSAGE_PAGE_LIMIT):
@@ -222,7 +239,7 @@ class _Comparison:
                         is_past_lost = not past
                         if past:
                             content, metadata = past[0].content, past[0].metadata
-                yield _StoredMessage(
+                yield StoredMessage(
                     message["id"],
                     content,
                     message["created_at"],
@@ -233,25 +250,25 @@ class _Comparison:
                 )
 
     def _compare_messages(
-        self, key: SessionKey, expected: list[ExpectedMessage], stored: list[_StoredMessage]
+        self, key: SessionKey, expected: list[ExpectedMessage], stored: list[StoredMessage]
     ) -> None:
-        if len(expected) == len(stored) and _digest_expected(expected, stored) == _digest_stored(
+        if len(expected) == len(stored) and digest_expected(expected, stored) == digest_stored(
             expected, stored
         ):
             pairs = list(zip(expected, stored, strict=True))
         else:
             pairs = self._matched(key, expected, stored)
         for one, other in pairs:
-            for code, detail in _differences(one, other):
+            for code, detail in differences_between(one, other):
                 self._differ(key, code, detail, message_id=other.id, position=one.position)
 
     def _matched(
-        self, key: SessionKey, expected: list[ExpectedMessage], stored: list[_StoredMessage]
-    ) -> list[tuple[ExpectedMessage, _StoredMessage]]:
+        self, key: SessionKey, expected: list[ExpectedMessage], stored: list[StoredMessage]
+    ) -> list[tuple[ExpectedMessage, StoredMessage]]:
         """The pairs that belong together; what has no partner, or another order, differs."""
         by_id = {message.id: message for message in stored}
         made = iter([message for message in stored if message.id not in {e.id for e in expected}])
-        pairs: list[tuple[ExpectedMessage, _StoredMessage]] = []
+        pairs: list[tuple[ExpectedMessage, StoredMessage]] = []
         for one in expected:
             other = by_id.get(one.id) if one.id is not None else next(made, None)
             if other is None:
@@ -287,82 +304,3 @@ class _Comparison:
         if len(self.examples) < _EXAMPLE_LIMIT:
             place = None if position is None else self._place(position)
             self.examples.append(Difference(code, *key, detail, message_id, position, place))
-
-
-def _in_waves(
-    expected: list[ExpectedMessage], stored: list[_StoredMessage], waves: Waves
-) -> tuple[list[ExpectedMessage], list[ExpectedMessage], list[_StoredMessage]]:
-    """What is expected in the order in which it came, its first wave, and the folded messages.
-
-    Between the waves there may be what users have written.
-    """
-    places = {message.id: place for place, message in enumerate(stored)}
-    nameless: dict[tuple[str | None, str], list[int]] = {}
-    named_ids = {one.id for one in expected if one.id is not None}
-    for place, message in enumerate(stored):
-        if message.id not in named_ids:
-            nameless.setdefault((message.content, message.created_at), []).append(place)
-    by_wave: list[list[ExpectedMessage]] = [[] for _ in range(len(waves.begins) + 1)]
-    found: set[int] = set()
-    for one in expected:
-        same = nameless.get((one.content, one.created_at))
-        at_place = places.get(one.id) if one.id is not None else same.pop(0) if same else None
-        by_wave[-1 if at_place is None else bisect_right(waves.begins, at_place)].append(one)
-        if at_place is not None:
-            found.add(at_place)
-    folded = [
-        message
-        for place, message in enumerate(stored)
-        if place < waves.first_count or place in found
-    ]
-    return [one for wave in by_wave for one in wave], by_wave[0], folded
-
-
-def _differences(one: ExpectedMessage, other: _StoredMessage) -> list[tuple[str, str]]:
-    """What differs between a message and its record; codes with sentences."""
-    found: list[tuple[str, str]] = []
-    if other.content is not None and other.content != one.content:
-        found.append(("content_differs", "Its text is not that of the source."))
-    if other.created_at != one.created_at:
-        found.append(("date_differs", f"It has {other.created_at} instead of {one.created_at}."))
-    if other.message_type != one.message_type:
-        found.append(
-            ("type_differs", f"It is {other.message_type!r} instead of {one.message_type!r}.")
-        )
-    if other.metadata is not None and not _is_metadata(one.metadata, other.metadata):
-        found.append(("metadata_differs", "Its metadata is not that of the source."))
-    if other.author is not None:
-        found.append(("author_differs", "It has an author that the source does not name."))
-    if other.is_past_lost and {"content_differs", "metadata_differs"} & {code for code, _ in found}:
-        detail = "It was edited, and the store does not know what it said before."
-        found.append(("history_missing", detail))
-    return found
-
-
-def _is_metadata(expected: str | None, stored: Mapping[str, Any]) -> bool:
-    if expected is None:
-        return KEPT_NAME in stored
-    written = json.dumps(stored, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return written == expected
-
-
-def _digest_expected(expected: list[ExpectedMessage], stored: list[_StoredMessage]) -> str:
-    """Of the source's ids and texts; what it has no id for, takes that of the store."""
-    digest = hashlib.sha256()
-    for one, other in zip(expected, stored, strict=True):
-        digest.update(_netstring(one.id or other.id) + _netstring(one.content))
-    return digest.hexdigest()
-
-
-def _digest_stored(expected: list[ExpectedMessage], stored: list[_StoredMessage]) -> str:
-    """Of the store's ids and texts; what its user deleted counts as it was."""
-    digest = hashlib.sha256()
-    for one, other in zip(expected, stored, strict=True):
-        content = one.content if other.content is None else other.content
-        digest.update(_netstring(other.id) + _netstring(content))
-    return digest.hexdigest()
-
-
-def _netstring(text: str) -> bytes:
-    encoded = text.encode()
-    return b"%d:%s," % (len(encoded), encoded)

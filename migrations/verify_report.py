@@ -1,7 +1,7 @@
 """VerifyReport: how source and store compare; like verify, it knows nothing of the fold."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class VerifyReport:
     deleted_since: Sequence[Mapping[str, str]]
     not_ours: Sequence[Mapping[str, str]]
     """Sessions whose place another maker's session has; not compared."""
+    documents_expected: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Projects and what must be in them, by kind."""
+    projects_changed_since: Sequence[Mapping[str, str]] = ()
+    """Sessions whose projects users have changed; only what they cannot change was compared."""
 
     @property
     def has_findings(self) -> bool:
@@ -55,6 +59,7 @@ class VerifyReport:
             f"records read: {self.records_read:,}",
             f"sessions expected: {self.sessions_expected:,}; equal: {self.sessions_equal:,}",
             f"messages expected: {self.messages_expected:,}",
+            *(f"expected, {kind}: {n:,}" for kind, n in self.documents_expected.items()),
             "differences: " + (counts or "none"),
         ]
         for example in self.examples:
@@ -67,6 +72,7 @@ class VerifyReport:
         for title, sessions in (
             ("written to since, compared up to the folded part", self.written_since),
             ("deleted by their users since", self.deleted_since),
+            ("with a project that its user has changed since", self.projects_changed_since),
             ("not made by this job, not compared", self.not_ours),
         ):
             if sessions:

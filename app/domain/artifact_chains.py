@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from app.domain.folding import Reason, Refusal
 from app.domain.identity import SessionKey, derived_id
+from app.domain.instants import instant_text
 from app.domain.source_artifact import SourceArtifact
 from app.domain.source_session import SourceSession
 
@@ -66,7 +67,7 @@ def _root(artifact: SourceArtifact, by_id: Mapping[str, SourceArtifact]) -> Sour
     return root
 
 
-def _age(artifact: SourceArtifact) -> tuple[int, float]:
+def _age(artifact: SourceArtifact) -> tuple[int, str]:
     """A number goes before a date, since clocks order nothing."""
     at = artifact.created_at
-    return artifact.number or 0, 0.0 if at is None else at.timestamp()
+    return artifact.number or 0, "" if at is None else instant_text(at)

@@ -161,6 +161,7 @@ class ProjectFold:
         self, chain: ArtifactChain, session_at: datetime
     ) -> Iterator[OwnedDocument]:
         first, newest = chain.artifacts[0], chain.artifacts[-1]
+        told_id = {} if first.id is None else {"id": first.id}
         created_at = first.created_at or session_at
         number = 0
         for artifact in chain.artifacts:
@@ -187,7 +188,7 @@ class ProjectFold:
             name=newest.name,
             artifact_type=newest.artifact_type,
             metadata=newest.metadata,
-            origin=self._origin.model_copy(update={"extras": {"id": first.id, **first.extras}}),
+            origin=self._origin.model_copy(update={"extras": {**told_id, **first.extras}}),
             created_at=created_at,
         )
         yield self._made(made.document())
