@@ -228,6 +228,8 @@ class ProcessEngine:
         _check_is_free(ledger, takes_over=order.takes_over)
         if record.job not in self._jobs:
             raise RunStateError(f"Run {order.run_id} of {record.job} has no source to finish.")
+        if self._jobs[record.job].makes_projects:
+            raise RunStateError(f"{record.job} keeps its source; there is nothing to finish.")
         job = self._jobs[record.job].told(SourceOptions(**record.options))
         try:
             name = job.open(location).name

@@ -45,6 +45,7 @@ async def ledger_of(
         options=options_of(job),
         part_records=part_records,
         fingerprint=fingerprint,
+        keeps_source=job.makes_projects,
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -77,9 +78,27 @@ WorkersOption = Annotated[
 def commands_of(job: Job) -> typer.Typer:
     """The commands of one job."""
     commands = typer.Typer(help=job.summary, no_args_is_help=True)
-    for add in (_add_plan, _add_run, _add_verify, _add_finish):
+    for add in (_add_plan, _add_run, _add_verify):
         add(commands, job)
+    if not job.makes_projects:
+        _add_finish(commands, job)
     return commands
+
+
+async def _planned(
+    job: Job, source: str, store: str | None, progress: ProgressKind, outcomes: Path | None
+) -> Report:
+    with told_on_stderr(progress) as told, observing(outcomes) as observer:
+        async with reading(store_url(store)) as target, thrown_away() as scratch:
+            return await planning.plan(
+                job,
+                job.open(source),
+                target,
+                scratch,
+                free_bytes=free_bytes_at(store_url(store)),
+                progress=told,
+                observer=observer,
+            )
 
 
 def _add_plan(commands: typer.Typer, job: Job) -> None:
@@ -107,22 +126,8 @@ def _add_plan(commands: typer.Typer, job: Job) -> None:
             default_user=default_user,
             time_zone=time_zone,
         )
-        told_job = job.told(options)
-
-        async def work() -> Report:
-            with told_on_stderr(progress) as told, observing(outcomes) as observer:
-                async with reading(store_url(store)) as target, thrown_away() as scratch:
-                    return await planning.plan(
-                        told_job,
-                        told_job.open(source),
-                        target,
-                        scratch,
-                        free_bytes=free_bytes_at(store_url(store)),
-                        progress=told,
-                        observer=observer,
-                    )
-
-        report(work, as_json=as_json)
+        planned = partial(_planned, job.told(options), source, store, progress, outcomes)
+        report(planned, as_json=as_json)
 
 
 def _add_run(commands: typer.Typer, job: Job) -> None:
@@ -140,6 +145,7 @@ def _add_run(commands: typer.Typer, job: Job) -> None:
         max_rate: MaxRateOption = None,
         workers: WorkersOption = 2,
         takes_over: TakeOverOption = False,
+        is_dry: DryRunOption = False,
         as_json: JSONOption = False,
         progress: ProgressOption = ProgressKind.AUTO,
         outcomes: OutcomesOption = None,
@@ -156,6 +162,8 @@ def _add_run(commands: typer.Typer, job: Job) -> None:
         told_job = job.told(options)
 
         async def work() -> Report:
+            if is_dry:
+                return await _planned(told_job, source, store, progress, outcomes)
             with told_on_stderr(progress) as told, observing(outcomes) as observer:
                 async with opened(store_url(store)) as target:
                     return await runner.run(

@@ -164,6 +164,8 @@ class RunRecord(_Written):
     verified_fingerprint: str | None = None
     """Of the source when a verify of this run has passed."""
     verified_at: Instant | None = None
+    keeps_source: bool = False
+    """Whether nothing finishes its source, which stays as it is."""
     finish: dict[str, Any] | None = None
     """What was done with the source, and where its backup is."""
 

@@ -109,5 +109,7 @@ def _next_step(ledger: RunLedger, *, is_under_way: bool) -> str:
     if record.state is RunState.DONE:
         if record.verified_at is None:
             return f"`{record.job} verify`"
+        if record.keeps_source:
+            return "nothing"
         return f"`{record.job} finish`, once nobody uses the source any more"
     return "nothing"
