@@ -106,10 +106,8 @@ def _next_step(ledger: RunLedger, *, is_under_way: bool) -> str:
         return f"`{record.job} run`, which goes on from there"
     if record.state is RunState.ROLLING_BACK:
         return f"`rollback {ledger.run_id}`, which goes on from there"
-    if record.state is RunState.DONE:
-        if record.verified_at is None:
-            return f"`{record.job} verify`"
-        if record.keeps_source:
-            return "nothing"
+    if record.state is RunState.DONE and record.verified_at is None:
+        return f"`{record.job} verify`"
+    if record.state is RunState.DONE and not record.keeps_source:
         return f"`{record.job} finish`, once nobody uses the source any more"
     return "nothing"
