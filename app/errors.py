@@ -112,6 +112,17 @@ class ArtifactVersionNotFoundError(NotFoundError):
         super().__init__(f"Artifact {artifact_id!r} has no version {number}.")
 
 
+class SessionWithoutProjectError(NotFoundError):
+    """The session is there, but in no project."""
+
+    code = "session_without_project"
+    title = "The session is in no project"
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"Session {session_id!r} is in no project, so that no page shows it.")
+
+
 # --- conflicts ----------------------------------------------------------------------------------
 
 

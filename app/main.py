@@ -18,6 +18,7 @@ from app.api.framing import Framing
 from app.api.legacy import routes as legacy
 from app.api.metrics import Metrics
 from app.api.openapi import DocumentedApp
+from app.api.pages import routes as pages
 from app.api.problems import install_problems
 from app.api.projects import routes as project_routes
 from app.api.slow_requests import SlowRequests
@@ -47,6 +48,7 @@ _ROUTES = [
     *legacy.router.routes,
     *project_routes.router.routes,
     *v1.ROUTES,
+    *pages.router.routes,
     *migration_routes.router.routes,
     *status_routes.router.routes,
     *health.router.routes,

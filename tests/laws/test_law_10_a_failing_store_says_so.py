@@ -109,6 +109,7 @@ OPERATIONS = {
     ),
     "list_project_messages": Operation("GET", f"{PROJECT_SESSION}/messages"),
     "get_project_session_with_messages": Operation("GET", f"{PROJECT_SESSION}/full"),
+    "redirect_execution": Operation("GET", "/execution/session"),
     "delete_project": Operation("DELETE", f"{PROJECT}?force=true"),
     "create_project": Operation("POST", "/api/v1/projects", {"workspace_id": "w", "intent": "x"}),
     "list_projects": Operation("GET", "/api/v1/projects"),
