@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from app.domain.artifact import KIND as ARTIFACT
 from app.domain.artifact import VERSION_KIND
@@ -96,46 +96,54 @@ class ProjectComparison:
         self, key: SessionKey, expected: Sequence[ExpectedArtifact]
     ) -> None:
         stored = [
-            artifact
+            _StoredArtifact(artifact, await self._versions(key, artifact["id"]))
             async for artifact in self._documents(key, ARTIFACT, expected_project_id(key))
             if self._is_made_of(artifact, key)
         ]
+        # What is as it must be is found first, so that artifacts of one name are told apart.
+        missed: list[ExpectedArtifact] = []
         for wanted in expected:
-            found = next((one for one in stored if _is_named(one, wanted)), None)
-            if found is None:
+            same = next((one for one in stored if one.is_as(wanted)), None)
+            if same is None:
+                missed.append(wanted)
+            else:
+                stored.remove(same)
+        for wanted in missed:
+            near = next((one for one in stored if _is_named(one.members, wanted)), None)
+            if near is None:
                 detail = f"The project lacks artifact {wanted.name!r}."
                 self._differ(key, "artifact_missing", detail)
-                continue
-            stored.remove(found)
-            if not _is_artifact(found, wanted):
-                detail = f"Artifact {wanted.name!r} is not as the source says."
-                self._differ(key, "artifact_differs", detail)
-            await self._compare_versions(key, found["id"], wanted)
+            else:
+                stored.remove(near)
+                self._compare_artifact(key, near, wanted)
         for artifact in stored:
-            detail = f"The source has no such artifact as {artifact['id']!r} is."
+            detail = f"The source has no such artifact as {artifact.members['id']!r} is."
             self._differ(key, "artifact_unexpected", detail)
 
-    async def _compare_versions(
-        self, key: SessionKey, artifact_id: str, wanted: ExpectedArtifact
+    def _compare_artifact(
+        self, key: SessionKey, stored: "_StoredArtifact", wanted: ExpectedArtifact
     ) -> None:
-        stored = {
+        name = repr(wanted.name)
+        if not _is_artifact(stored.members, wanted):
+            self._differ(key, "artifact_differs", f"Artifact {name} is not as the source says.")
+        for number, told in enumerate(wanted.versions, start=1):
+            version = stored.versions.get(number)
+            if version is None:
+                self._differ(key, "version_missing", f"Artifact {name} lacks version {number}.")
+            elif _told(version) != told:
+                detail = f"Version {number} of artifact {name} is not as the source says."
+                self._differ(key, "version_differs", detail)
+        for number in sorted(stored.versions.keys() - set(range(1, len(wanted.versions) + 1))):
+            detail = f"The source has no version {number} of artifact {name}."
+            self._differ(key, "version_unexpected", detail)
+
+    async def _versions(self, key: SessionKey, artifact_id: str) -> dict[int, _Stored]:
+        """Those that a run has made, by number."""
+        return {
             version["number"]: version
             async for version in self._documents(key, VERSION_KIND, artifact_id)
+            if self._is_made_of(version, key)
         }
-        for number, told in enumerate(wanted.versions, start=1):
-            version = stored.pop(number, None)
-            if version is None or not self._is_made_of(version, key):
-                detail = f"Artifact {wanted.name!r} lacks version {number}."
-                self._differ(key, "version_missing", detail)
-                continue
-            metadata = canonical(version["metadata"])
-            if (version["content"], version["created_at"], metadata) != told:
-                detail = f"Version {number} of artifact {wanted.name!r} is not as the source says."
-                self._differ(key, "version_differs", detail)
-        for number, version in stored.items():
-            if self._is_made_of(version, key):
-                detail = f"The source has no version {number} of artifact {wanted.name!r}."
-                self._differ(key, "version_unexpected", detail)
 
     def _is_made_of(self, stored: _Stored, key: SessionKey) -> bool:
         """Whether a run has made it of this session."""
@@ -156,6 +164,23 @@ class ProjectComparison:
             after = page.next_position
             if after is None:
                 return
+
+
+class _StoredArtifact(NamedTuple):
+    """An artifact that a run has made, with the versions that it has made of it."""
+
+    members: _Stored
+    versions: dict[int, _Stored]
+
+    def is_as(self, wanted: ExpectedArtifact) -> bool:
+        """Whether all of it is as the source says."""
+        told = {number: _told(version) for number, version in self.versions.items()}
+        is_alike = _is_named(self.members, wanted) and _is_artifact(self.members, wanted)
+        return is_alike and told == dict(enumerate(wanted.versions, start=1))
+
+
+def _told(version: _Stored) -> tuple[str, str, str]:
+    return version["content"], version["created_at"], canonical(version["metadata"])
 
 
 def _members(document: OwnedDocument) -> _Stored:
