@@ -61,7 +61,7 @@ async def test_a_source_is_planned_folded_verified_and_taken_back(
     assert [one["content"] for one in session.json()["messages"]] == ["One.", "Two."]
     assert end(verified)["report"]["differences"] == {}
     assert [job["name"] for job in listed.json()["jobs"]] == [
-        *("group-messages", "fold-sessions", "nest-sessions")
+        *("group-messages", "fold-sessions", "nest-sessions", "sessions-to-projects")
     ]
     assert [one["verified_at"] is not None for one in listed.json()["runs"]] == [True]
     assert undone.status_code == 202
