@@ -252,6 +252,29 @@ class EngineRefusalError(ConflictError):
         super().__init__(reason)
 
 
+class ReplyRunningError(ConflictError):
+    """The session has a reply under way; listen to that one, or wait for its end."""
+
+    code = "reply_running"
+    title = "A reply is under way"
+
+    def __init__(self, session_id: str, message_id: str) -> None:
+        self.session_id = session_id
+        self.message_id = message_id
+        super().__init__(f"Session {session_id!r} waits for the end of reply {message_id!r}.")
+
+
+class NothingToAnswerError(ConflictError):
+    """The session has no message that could be answered."""
+
+    code = "nothing_to_answer"
+    title = "There is nothing to answer"
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+        super().__init__(f"Session {session_id!r} has no message to answer.")
+
+
 # --- input --------------------------------------------------------------------------------------
 
 
@@ -443,6 +466,59 @@ class EndpointSunsetError(AppError):
     def __init__(self, successor: str) -> None:
         self.successor = successor
         super().__init__(f"This endpoint has passed its announced end; use {successor} instead.")
+
+
+# --- the assistant ------------------------------------------------------------------------------
+
+
+class AssistantError(AppError):
+    """There is no reply, or no more of it; what came before is kept."""
+
+    code = "assistant_error"
+    title = "The assistant gave no answer"
+
+
+class AssistantMissingError(AssistantError):
+    """No assistant is configured; messages are stored all the same."""
+
+    code = "assistant_missing"
+    title = "There is no assistant here"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody answers here: set CHATFOLD_ASSISTANT_URL to the base of an OpenAI-compatible"
+            " API, such as http://127.0.0.1:11434/v1, and CHATFOLD_ASSISTANT_MODEL to a model of"
+            " its. The message is stored."
+        )
+
+
+class AssistantBusyError(AssistantError):
+    """This process writes as many replies as it may; nothing was stored."""
+
+    code = "assistant_busy"
+    title = "Too many replies are under way"
+    retry_after_seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__("Too many replies are under way here; try again soon.")
+
+
+class AssistantFailedError(AssistantError):
+    """The assistant could not be reached, refused, or broke off.
+
+    `reason` is a stable word; what the assistant said itself is not repeated, since it may hold
+    our key.
+    """
+
+    code = "assistant_failed"
+    title = "The assistant failed"
+
+    def __init__(
+        self, reason: str, detail: str, *, retry_after_seconds: float | None = None
+    ) -> None:
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(detail)
 
 
 # --- stores -------------------------------------------------------------------------------------

@@ -172,6 +172,21 @@ def _checked_web_address(value: str) -> str:
     return value
 
 
+def _checked_api_base(value: str) -> str:
+    _checked_web_address(value)
+    parts = urlsplit(value)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("must be a URL without a user, a query or a fragment")
+    return value.rstrip("/")
+
+
+def _checked_api_key(value: SecretStr) -> SecretStr:
+    key = value.get_secret_value()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("must be visible ASCII characters")
+    return value
+
+
 def _in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -271,6 +286,19 @@ class Settings(StoreSettings):
     ] = ()
     """Sources that are still in use, each as `format=location`; a location may hold a password."""
 
+    assistant_url: Annotated[str, AfterValidator(_checked_api_base)] | None = None
+    """The base of an OpenAI-compatible API; without it nobody answers."""
+    assistant_model: str | None = None
+    assistant_api_key: Annotated[SecretStr, AfterValidator(_checked_api_key)] | None = None
+    assistant_prompt_tokens: int = Field(default=8000, ge=100, le=10_000_000)
+    """How much of a session, and of what its project has learnt, the assistant is shown."""
+    assistant_idle_seconds: float = Field(default=60.0, gt=0, le=3600, allow_inf_nan=False)
+    """How long the assistant may be silent."""
+    assistant_total_seconds: float = Field(default=600.0, gt=0, le=86_400, allow_inf_nan=False)
+    """How long a whole reply may take, its second try included."""
+    assistant_replies: int = Field(default=64, ge=1, le=10_000)
+    """How many replies a process writes at once."""
+
     read_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=0)
     body_limit_bytes: int = Field(default=16 * MEBIBYTE, ge=1)
     write_timeout_seconds: float = Field(default=10.0, gt=0, le=3600, allow_inf_nan=False)
@@ -299,6 +327,10 @@ class Settings(StoreSettings):
             )
         if self.admin_claim is not None and self.auth is not AuthMode.JWT:
             raise ConfigurationError("CHATFOLD_ADMIN_CLAIM needs CHATFOLD_AUTH=jwt.")
+        if self.assistant_url is not None and self.assistant_model is None:
+            raise ConfigurationError(
+                "CHATFOLD_ASSISTANT_URL needs CHATFOLD_ASSISTANT_MODEL, the model that answers."
+            )
         match self.auth:
             case AuthMode.OPEN:
                 self._check_open()

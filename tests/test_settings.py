@@ -329,3 +329,40 @@ def test_wrong_settings_of_operators_are_told(wrong: dict[str, Any], sentence: s
 
     assert str(found.value).startswith(sentence)
     assert "plain" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        (
+            {"assistant_url": "http://127.0.0.1:1/v1"},
+            "CHATFOLD_ASSISTANT_URL needs CHATFOLD_ASSISTANT_MODEL, the model that answers.",
+        ),
+        (
+            {"assistant_url": "ftp://host/v1"},
+            "CHATFOLD_ASSISTANT_URL: must be an http or https URL.",
+        ),
+        (
+            {"assistant_url": "https://user:word@host/v1"},
+            "CHATFOLD_ASSISTANT_URL: must be a URL without a user, a query or a fragment.",
+        ),
+        (
+            {"assistant_api_key": "a secret\nX-Other: 1"},
+            "CHATFOLD_ASSISTANT_API_KEY: must be visible ASCII characters.",
+        ),
+    ],
+)
+def test_wrong_settings_of_the_assistant_are_told(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.read(**wrong)
+
+    assert str(caught.value) == sentence
+
+
+def test_the_key_of_the_assistant_is_not_shown() -> None:
+    settings = Settings.read(
+        assistant_url="https://host/v1/", assistant_model="m", assistant_api_key="sk-0123"
+    )
+
+    assert settings.assistant_url == "https://host/v1"
+    assert "sk-0123" not in repr(settings)

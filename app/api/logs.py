@@ -52,5 +52,7 @@ def logging_configuration(level: str) -> dict[str, Any]:
         "loggers": {
             name: {"handlers": [], "propagate": True}
             for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi")
-        },
+        }
+        # What they tell of each request to the assistant is of use to those who mend them only.
+        | {name: {"level": "WARNING"} for name in ("httpx", "httpcore")},
     }

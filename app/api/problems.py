@@ -19,6 +19,9 @@ from app.domain.identity import Version, version_text
 from app.domain.session import pointer_of
 from app.errors import (
     AppError,
+    AssistantBusyError,
+    AssistantError,
+    AssistantMissingError,
     AuthenticationError,
     BlankProjectError,
     ConflictError,
@@ -78,6 +81,9 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
     EndpointSunsetError: HTTPStatus.GONE,
     KeysUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    AssistantMissingError: HTTPStatus.NOT_IMPLEMENTED,
+    AssistantBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
+    AssistantError: HTTPStatus.BAD_GATEWAY,
     UnknownRunError: HTTPStatus.NOT_FOUND,
     RunBusyError: HTTPStatus.CONFLICT,
     RunTakenOverError: HTTPStatus.CONFLICT,
@@ -199,7 +205,7 @@ def _told_by(error: AppError) -> tuple[dict[str, Any], dict[str, str]]:
             return {"current_text": current_text}, {}
         case EndpointSunsetError(successor=successor):
             return {"successor": successor}, {}
-        case KeysUnavailableError() | StoreUnavailableError():
+        case KeysUnavailableError() | StoreUnavailableError() | AssistantBusyError():
             return {}, {"Retry-After": str(error.retry_after_seconds)}
         case _:
             return {}, {}
