@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from time import perf_counter
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ from app.api.problems import install_problems
 from app.api.projects import routes as project_routes
 from app.api.slow_requests import SlowRequests
 from app.api.v1 import routes as v1
+from app.assistant.chat_completions import ChatCompletions, Upstream
+from app.assistant.port import Assistant
 from app.clock import Clock, SystemClock
 from app.ending import told_of_the_end
 from app.legacy.folding_store import FoldingStore
@@ -35,6 +38,8 @@ from app.service.project_context import ProjectContextService
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
 from app.service.read_cache import ReadCache
+from app.service.replies import ReplyService
+from app.service.reply_writing import ReplyPace
 from app.service.sessions import SessionService
 from app.service.status import StatusService, StorePlace
 from app.service.users import UserService
@@ -54,6 +59,8 @@ _ROUTES = [
     *health.router.routes,
 ]
 
+_REPLY_PACE = ReplyPace()
+
 MakeEngine = Callable[[Settings, SessionStore], MigrationEngine | None]
 """Gives the service its engine of migrations, which it knows by its port alone."""
 
@@ -63,10 +70,12 @@ def create_app(
     store: SessionStore,
     clock: Clock,
     engine: MigrationEngine | None = None,
+    assistant: Assistant | None = None,
+    reply_pace: ReplyPace = _REPLY_PACE,
 ) -> FastAPI:
-    """The whole service on a store and an engine that are open, and stay their owner's to close."""
+    """The whole service on what is open, and stays its owner's to close."""
     app = _doors(settings, clock)
-    _connect(app, settings, store, clock, engine)
+    _connect(app, settings, store, clock, engine, assistant, reply_pace)
     return app
 
 
@@ -90,11 +99,15 @@ def serving_app(make_engine: MakeEngine | None = None) -> FastAPI:
             if sources := await open_sources(settings.legacy_sources, store.limits):
                 store = FoldingStore(store, sources)
             engine = None if make_engine is None else make_engine(settings, store)
-            _connect(app, settings, store, clock, engine)
+            assistant = _assistant_of(settings)
+            replies = _connect(app, settings, store, clock, engine, assistant)
             try:
-                with told_of_the_end(app.state.live.end):
+                with told_of_the_end(partial(_end_streams, app.state.live, replies)):
                     yield
             finally:
+                await replies.aclose()
+                if assistant is not None:
+                    await assistant.aclose()
                 if engine is not None:
                     await engine.aclose()
         finally:
@@ -137,7 +150,9 @@ def _connect(
     store: SessionStore,
     clock: Clock,
     engine: MigrationEngine | None,
-) -> None:
+    assistant: Assistant | None,
+    reply_pace: ReplyPace = _REPLY_PACE,
+) -> ReplyService:
     cache = ReadCache(settings.read_cache_bytes)
     app.state.store = store
     app.state.migration_engine = engine
@@ -152,6 +167,36 @@ def _connect(
     app.state.live = LiveService(store)
     app.state.users = UserService(store, clock, cache)
     app.state.flat_messages = FlatMessageService(store, clock)
+    replies = ReplyService(
+        store,
+        clock,
+        assistant,
+        prompt_tokens=settings.assistant_prompt_tokens,
+        replies_limit=settings.assistant_replies,
+        pace=reply_pace,
+    )
+    app.state.replies = replies
+    return replies
+
+
+def _end_streams(live: LiveService, replies: ReplyService) -> None:
+    live.end()
+    replies.end()
+
+
+def _assistant_of(settings: Settings) -> Assistant | None:
+    if settings.assistant_url is None:
+        return None
+    key = settings.assistant_api_key
+    return ChatCompletions(
+        Upstream(
+            settings.assistant_url,
+            str(settings.assistant_model),
+            None if key is None else key.get_secret_value(),
+            idle_seconds=settings.assistant_idle_seconds,
+            total_seconds=settings.assistant_total_seconds,
+        )
+    )
 
 
 def _place_of(url: str) -> StorePlace:

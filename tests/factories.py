@@ -46,6 +46,22 @@ def make_messages(number: int, *, first: int = 0) -> list[NewMessage]:
     return [make_message(f"m{first + index}") for index in range(number)]
 
 
+def make_reply(
+    id: str = "reply",  # noqa: A002 - the word of the domain
+    content: str | None = None,
+    *,
+    in_reply_to: str = "m0",
+    status: str = "complete",
+) -> NewMessage:
+    """A message that an assistant has written."""
+    return make_message(
+        id,
+        content,
+        message_type=MessageType.ASSISTANT,
+        metadata={"reply": {"status": status, "in_reply_to": in_reply_to}},
+    )
+
+
 def make_new_session(
     key: SessionKey = KEY,
     *,

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -39,14 +39,19 @@ class Server(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(place: Place, *, workers: int = 1) -> AsyncIterator[Server]:
-    """Serve the store at this place; whatever is left of the service at the end is killed."""
+async def serving(
+    place: Place, *, workers: int = 1, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[Server]:
+    """Serve the store at this place; whatever is left of the service at the end is killed.
+
+    `settings` are further variables of its environment.
+    """
     path = place.folder / "server.log"
     with path.open("ab") as log:
         start = log.tell()
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "app", "--port", "0", "--workers", str(workers)),
-            env=_environment() | place.environment,
+            env=_environment() | place.environment | dict(settings or {}),
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,

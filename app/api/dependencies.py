@@ -29,6 +29,7 @@ from app.service.live import LiveService
 from app.service.project_context import ProjectContextService
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
+from app.service.replies import ReplyService
 from app.service.sessions import SessionService
 from app.service.users import UserService
 
@@ -38,6 +39,11 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 async def session_service(request: Request) -> SessionService:
     """The application's one service of sessions."""
     return cast("SessionService", request.app.state.sessions)
+
+
+async def reply_service(request: Request) -> ReplyService:
+    """The application's one service of replies."""
+    return cast("ReplyService", request.app.state.replies)
 
 
 async def user_service(request: Request) -> UserService:
@@ -221,4 +227,5 @@ ProjectSessions = Annotated[ProjectSessionService, Depends(project_session_servi
 Live = Annotated[LiveService, Depends(live_service)]
 ProjectContexts = Annotated[ProjectContextService, Depends(project_context_service)]
 Artifacts = Annotated[ArtifactService, Depends(artifact_service)]
+Replies = Annotated[ReplyService, Depends(reply_service)]
 Users = Annotated[UserService, Depends(user_service)]

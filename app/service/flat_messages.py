@@ -1,5 +1,7 @@
 """FlatMessageService: the older view, messages that carry their session; for legacy doors."""
 
+from contextlib import suppress
+
 from app.clock import Clock
 from app.domain.identity import ANONYMOUS, SessionKey, derived_id, new_generation, new_id
 from app.domain.message import ChatMessage, placed_json
@@ -103,6 +105,27 @@ class FlatMessageService:
             else:
                 return key, ChatMessage.from_json(placed_json(0, messages[0].unplaced_json()))
         return key, ChatMessage.from_json(appended.messages_json[0])
+
+    async def make_place(
+        self,
+        user_id: str | None,
+        session_id: str | None,
+        draft: MessageDraft,
+        *,
+        idempotency_key: str | None = None,
+    ) -> SessionKey:
+        """The session that `post` would append this message to, which is made where it is not.
+
+        Raises:
+            UserRequiredError: there is no user, and several have a session of this id.
+        """
+        key = await self._key_of(user_id, session_id, draft, idempotency_key)
+        if await self._store.find_version(key) is None:
+            at = self._clock.now()
+            session = NewSession(key=key, generation=new_generation(), created_at=at, updated_at=at)
+            with suppress(SessionExistsError):  # someone was faster, and that is as good
+                await self._store.insert(session)
+        return key
 
     async def _key_of(
         self,

@@ -14,6 +14,7 @@ from app.main import create_app
 from app.store.memory import MemoryStore
 from tests.api.conftest import SETTINGS
 from tests.api.requests import append, make_session
+from tests.assistant.echo import EchoAssistant
 
 OPERATIONS = [
     (method, path)
@@ -23,6 +24,8 @@ OPERATIONS = [
         ("/api/chat/sessions/{id}/messages", ["GET", "POST"]),
         ("/api/chat/sessions/{id}/messages/{id}", ["PATCH", "DELETE"]),
         ("/api/chat/sessions/{id}/messages/{id}/history", ["GET"]),
+        ("/api/chat/sessions/{id}/reply", ["POST"]),
+        ("/api/chat/sessions/{id}/replies/{id}/events", ["GET"]),
         ("/api/chat/sessions/{id}/export", ["GET"]),
         ("/api/chat/sessions/{id}/events", ["GET"]),
         ("/api/chat/search", ["GET"]),
@@ -118,7 +121,7 @@ def test_no_request_gives_a_server_error(
         path = path.replace("{id}", quote(id_, safe=""), 1)
 
     async def answer() -> httpx.Response:
-        app = create_app(SETTINGS, MemoryStore(), SystemClock())
+        app = create_app(SETTINGS, MemoryStore(), SystemClock(), assistant=EchoAssistant())
         app.state.live.end()  # this transport waits for whole answers, and a stream has no end
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://chatfold.test"

@@ -22,9 +22,11 @@ from app.errors import (
     StoreVersionError,
 )
 from app.main import create_app
+from app.service.reply_writing import ReplyPace
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
-from tests.factories import KEY, make_edit, make_messages, make_new_session
+from tests.assistant.echo import EchoAssistant
+from tests.factories import KEY, make_edit, make_messages, make_new_session, make_reply
 from tests.fake_clock import START, FakeClock
 from tests.laws.conftest import SETTINGS, client_of
 
@@ -87,6 +89,8 @@ OPERATIONS = {
     "list_messages": Operation("GET", f"{SESSION}/messages"),
     "edit_message": Operation("PATCH", f"{SESSION}/messages/m0", {"content": "x"}),
     "delete_message": Operation("DELETE", f"{SESSION}/messages/m0"),
+    "reply_in_session": Operation("POST", f"{SESSION}/reply", {"content": "x"}),
+    "follow_reply": Operation("GET", f"{SESSION}/replies/reply/events"),
     "read_message_history": Operation("GET", f"{SESSION}/messages/m0/history"),
     "search": Operation("GET", "/api/chat/search?q=text"),
     "read_stats": Operation("GET", "/api/chat/stats"),
@@ -146,9 +150,14 @@ VARIANTS = {
     "list_sessions, filtered": Operation("GET", "/api/chat/sessions?tag=red&order=created"),
     "legacy_list_history, session": Operation("GET", "/api/chat/history?session_id=session"),
     "create_project_session, new": Operation("POST", "/api/projects/new/sessions", {}),
+    "reply_in_session, again": Operation("POST", f"{SESSION}/reply"),
+    "legacy_post_message, reply": Operation(
+        "POST", "/api/chat/message?reply=true", {"content": "x", "session_id": "session"}
+    ),
     "legacy_post_message, new": Operation("POST", "/api/chat/message", {"content": "x"}),
 }
 ALL = OPERATIONS | VARIANTS
+AT_ONCE = ReplyPace(flush_seconds=0.001, ending_tries=2)
 
 
 async def filled_store() -> MemoryStore:
@@ -176,6 +185,7 @@ async def filled_store() -> MemoryStore:
         for document in (project.new_document(), artifact.document(), version.document()):
             await store.put_document(document, replaces=None)
     await store.edit_message(KEY, "m0", make_edit("text, edited"))
+    await store.append(KEY, [make_reply()], at=START)
     return store
 
 
@@ -187,7 +197,7 @@ async def serve(
     if error is not None:
         failing = FailingStore(store, error, METHODS if methods is None else methods)
         store = cast("SessionStore", failing)
-    app = create_app(SETTINGS, store, FakeClock())
+    app = create_app(SETTINGS, store, FakeClock(), assistant=EchoAssistant(), reply_pace=AT_ONCE)
     app.state.live.end()  # the client waits for whole answers, and a stream has no end
     return client_of(app, "ada")
 
@@ -314,7 +324,7 @@ FOR_OPERATORS = {
     *("read_image", "put_image", "take_back", "list_marks", "put_marks"),
     *("put_ledger_entry", "read_ledger_entry", "list_ledger_entries"),
     *("list_ledger_runs", "list_ledger_places", "remove_ledger", "sizes"),
-    *("list_document_keys", "read_message"),
+    "list_document_keys",
 }
 UNUSED = {
     # The receipt of an erasure names the copies that runs have made.

@@ -5,19 +5,29 @@ from typing import Annotated, ClassVar, cast
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from app.api.body import JSONRoute
-from app.api.dependencies import Caller, IdempotencyKey, Sessions, authenticator, named_user
+from app.api.dependencies import (
+    Caller,
+    IdempotencyKey,
+    Replies,
+    Sessions,
+    authenticator,
+    named_user,
+)
 from app.api.deprecation import DeprecatedRoute
 from app.api.legacy.mapping import clamped_limit, clamped_offset, draft_of, flat_message
-from app.api.legacy.schemas import FlatMessage, OptionalId, PostedFlatMessage
+from app.api.legacy.schemas import AnsweredMessage, FlatMessage, OptionalId, PostedFlatMessage
 from app.api.problems import problems
 from app.api.responses import READ_HEADERS, EncodedResponse
 from app.domain.free_json import encode_json
+from app.domain.message import ChatMessage
 from app.errors import (
+    AssistantBusyError,
     DocumentTooLargeError,
     EndpointSunsetError,
     Fault,
     MalformedJSONError,
     MessageIdConflictError,
+    ReplyRunningError,
     SessionNotFoundError,
     UserRequiredError,
 )
@@ -81,12 +91,14 @@ async def list_history(
 @router.post(
     "/message",
     operation_id="legacy_post_message",
-    response_model=FlatMessage,
+    response_model=FlatMessage | AnsweredMessage,
     responses=problems(
         UserRequiredError,
         MalformedJSONError,
         MessageIdConflictError,
         DocumentTooLargeError,
+        ReplyRunningError,
+        AssistantBusyError,
         EndpointSunsetError,
     ),
 )
@@ -96,15 +108,36 @@ async def post_message(
     flat_messages: FlatMessages,
     posted: PostedFlatMessage,
     idempotency_key: IdempotencyKey,
+    replies: Replies,
+    reply: Annotated[  # noqa: FBT002 - a parameter of the wire
+        bool, Query(description="Let an assistant answer, and wait for its reply.")
+    ] = False,
 ) -> Response:
-    """Store a message, and make its session where it has none."""
+    """Store a message, and make its session where it has none.
+
+    With `reply=true` an assistant answers it, and the answer waits for that; where there is no
+    assistant, `reply` is null.
+    """
     user_id = authenticator(request).agreed_user(caller, posted.user_id)
+    draft = draft_of(posted)
+    answer: ChatMessage | None = None
     try:
-        key, message = await flat_messages.post(
-            user_id, posted.session_id, draft_of(posted), idempotency_key=idempotency_key
-        )
+        if reply and replies.has_assistant:
+            key = await flat_messages.make_place(
+                user_id, posted.session_id, draft, idempotency_key=idempotency_key
+            )
+            asked = await replies.ask(key, draft, idempotency_key=idempotency_key)
+            message = ChatMessage.from_json(asked.message_json)
+            answer = await replies.wait(key, asked.reply_id)
+        else:
+            key, message = await flat_messages.post(
+                user_id, posted.session_id, draft, idempotency_key=idempotency_key
+            )
     except MessageIdConflictError as error:
         # The service counts messages in a list; here the message itself was the body.
         error.faults = [Fault("/id", fault.detail) for fault in error.faults]
         raise
-    return EncodedResponse(encode_json(flat_message(key.user_id, key.session_id, message)))
+    flat = flat_message(key.user_id, key.session_id, message)
+    if reply:
+        flat["reply"] = answer and flat_message(key.user_id, key.session_id, answer)
+    return EncodedResponse(encode_json(flat))

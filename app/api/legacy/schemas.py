@@ -54,3 +54,10 @@ class FlatMessage(BaseModel):
     message_type: MessageType
     metadata: dict[str, Any]
     created_at: datetime
+
+
+class AnsweredMessage(FlatMessage):
+    """A message whose reply was waited for."""
+
+    reply: FlatMessage | None
+    """None where there is no assistant; one that broke off says so in its metadata."""

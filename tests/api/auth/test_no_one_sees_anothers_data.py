@@ -22,7 +22,7 @@ from tests.api.auth.credentials import (
     token,
 )
 from tests.api.serving import client_of
-from tests.factories import ADA, BOB, make_edit, make_message, make_new_session
+from tests.factories import ADA, BOB, make_edit, make_message, make_new_session, make_reply
 from tests.fake_clock import START, FakeClock, instant
 
 ADAS = [SessionKey(ADA, "adas-session"), SessionKey(ADA, "adas/other session")]
@@ -38,6 +38,7 @@ BODIES: Mapping[str, Any] = {
     "merge_session_fields": {"session_name": "stolen"},
     "append_messages": {"content": "stolen", "user_id": "ada"},
     "edit_message": {"content": "stolen"},
+    "reply_in_session": {"content": "stolen"},
     "legacy_post_message": {"content": "stolen", "session_id": "adas-session"},
     "create_project_session": {"title": "stolen"},
     "update_project_session": {"title": "stolen"},
@@ -74,6 +75,7 @@ MADE_FOR_THE_CALLER = "create_project_session"
 IN_PATHS = {
     "{session_id}": "adas-session",
     "{message_id}": "adas-m1",
+    "{reply_id}": "adas-reply",
     "{project_id}": "adas-project",
     "{conversation_id}": "adas-session",
     "{artifact_id}": "adas-artifact",
@@ -136,6 +138,7 @@ def _with_ids(path: str) -> str:
 async def fill(store: SessionStore) -> None:
     for key in ADAS:
         messages = [make_message(f"adas-m{number}", SECRET_WORD) for number in range(3)]
+        messages.append(make_reply("adas-reply", SECRET_WORD))
         await store.insert(
             make_new_session(
                 key,
