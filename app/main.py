@@ -21,6 +21,7 @@ from app.api.metrics import Metrics
 from app.api.openapi import DocumentedApp
 from app.api.pages import routes as pages
 from app.api.problems import install_problems
+from app.api.projects import flat_routes
 from app.api.projects import routes as project_routes
 from app.api.slow_requests import SlowRequests
 from app.api.v1 import routes as v1
@@ -52,6 +53,7 @@ _ROUTES = [
     *ROUTES,  # of the canonical door, the hot ones: matching goes from the top
     *legacy.router.routes,
     *project_routes.router.routes,
+    *flat_routes.router.routes,
     *v1.ROUTES,
     *pages.router.routes,
     *migration_routes.router.routes,

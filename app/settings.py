@@ -280,6 +280,9 @@ class Settings(StoreSettings):
     legacy_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
     legacy_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
     """From this instant on the legacy door answers 410."""
+    flat_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
+    flat_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
+    """From this instant on the flat addresses of sessions in projects answer 410."""
 
     legacy_sources: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_split_before_formats)
@@ -311,10 +314,7 @@ class Settings(StoreSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.legacy_sunset < self.legacy_deprecated_at:
-            raise ConfigurationError(
-                "CHATFOLD_LEGACY_SUNSET must not lie before CHATFOLD_LEGACY_DEPRECATED_AT."
-            )
+        self._check_ends()
         if self.workers > 1 and self.store.startswith("memory:"):
             raise ConfigurationError(
                 "CHATFOLD_WORKERS must be 1 with the store memory://, "
@@ -343,6 +343,16 @@ class Settings(StoreSettings):
                         "the SHA-256 of each key in hexadecimal, separated by commas."
                     )
         return self
+
+    def _check_ends(self) -> None:
+        for door, deprecated_at, sunset in (
+            ("LEGACY", self.legacy_deprecated_at, self.legacy_sunset),
+            ("FLAT", self.flat_deprecated_at, self.flat_sunset),
+        ):
+            if sunset < deprecated_at:
+                raise ConfigurationError(
+                    f"CHATFOLD_{door}_SUNSET must not lie before CHATFOLD_{door}_DEPRECATED_AT."
+                )
 
     def _check_open(self) -> None:
         if not is_loopback(self.host) and not self.allow_open:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from email.utils import format_datetime
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
@@ -17,6 +17,15 @@ from app.clock import Clock
 from app.errors import EndpointSunsetError
 from app.settings import Settings
 
+_LINK = b"link"
+
+
+class Term(NamedTuple):
+    """Since when a route is deprecated, and when it ends."""
+
+    deprecated_at: datetime
+    sunset_at: datetime
+
 
 def announcement(
     deprecated_at: datetime, sunset_at: datetime, successor: str
@@ -25,8 +34,18 @@ def announcement(
     return [
         (b"deprecation", b"@%d" % int(deprecated_at.timestamp())),
         (b"sunset", format_datetime(sunset_at, usegmt=True).encode()),
-        (b"link", f'<{successor}>; rel="successor-version"'.encode()),
+        _link_to(successor),
     ]
+
+
+def point_to(request: Request, successor: str) -> None:
+    """Let the answer name another successor than the route has announced: one known better."""
+    headers: list[tuple[bytes, bytes]] = request.scope["state"][ANSWER_HEADERS]
+    headers[:] = [*(header for header in headers if header[0] != _LINK), _link_to(successor)]
+
+
+def _link_to(successor: str) -> tuple[bytes, bytes]:
+    return _LINK, f'<{successor}>; rel="successor-version"'.encode()
 
 
 class DeprecatedRoute(APIRoute):
@@ -39,6 +58,14 @@ class DeprecatedRoute(APIRoute):
     successor: ClassVar[str]
     """The path of what callers should use instead."""
 
+    def successor_in(self, scope: Scope) -> str:  # noqa: ARG002 - for routes that know more by it
+        """The path of what the caller of this request should use instead."""
+        return self.successor
+
+    def term(self, settings: Settings) -> Term:
+        """Since when the route is deprecated, and when it ends."""
+        return Term(settings.legacy_deprecated_at, settings.legacy_sunset)
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the caller, announce the end, and answer unless it has come."""
         settings: Settings = scope["app"].state.settings
@@ -48,10 +75,9 @@ class DeprecatedRoute(APIRoute):
         user_agent = Headers(scope=scope).get("user-agent", "")
         client = metrics.count_deprecated_call(self.path_format, user_agent)
         callers.count(self.path_format, client, clock.now())
-        scope["state"][ANSWER_HEADERS] += announcement(
-            settings.legacy_deprecated_at, settings.legacy_sunset, self.successor
-        )
-        if clock.now() >= settings.legacy_sunset:
+        term = self.term(settings)
+        scope["state"][ANSWER_HEADERS] += announcement(*term, self.successor_in(scope))
+        if clock.now() >= term.sunset_at:
             ended = problem_response(Request(scope), EndpointSunsetError(self.successor))
             await ended(scope, receive, send)
             return

@@ -11,6 +11,7 @@ from app.domain.identity import SessionKey
 from app.domain.page import Page, Position
 from app.domain.session import Precondition, SessionHeader, SessionSummary
 from app.errors import (
+    NotFoundError,
     RevisionMismatchError,
     SessionNotFoundError,
     SessionNotInProjectError,
@@ -56,7 +57,11 @@ def description_of(header: SessionHeader) -> str | None:
 
 
 class ProjectSessionService:
-    """What a user does with the sessions of projects. Any method may raise a `StoreError`."""
+    """What a user does with the sessions of projects. Any method may raise a `StoreError`.
+
+    Where a method takes None for a project, it is about sessions in none, and an absent one is a
+    `SessionNotFoundError`.
+    """
 
     def __init__(
         self, store: SessionStore, sessions: SessionService, projects: ProjectService
@@ -68,27 +73,28 @@ class ProjectSessionService:
     async def create_session(
         self,
         user_id: str,
-        project_id: str,
+        project_id: str | None,
         *,
         members: dict[str, Any],
         description: str | None = None,
         idempotency_key: str | None = None,
     ) -> SessionHeader:
-        """A new session in a project, which is made where it is not known.
+        """A new session, in a project that is made where it is not known.
 
         Raises:
             InvalidInputError: a member breaks a rule.
             DocumentTooLargeError: the header would pass the store's limit.
         """
-        project = await self._projects.make_known(user_id, project_id)
-        place = {"project_id": project_id, "workspace_id": project.workspace_id}
+        place: dict[str, Any] = {}
+        if project_id is not None:
+            project = await self._projects.make_known(user_id, project_id)
+            place = {"project_id": project_id, "workspace_id": project.workspace_id}
         context = {} if description is None else {_DESCRIPTION: description}
         header = await self._sessions.create(
             user_id, None, {**members, **place, "context": context}, idempotency_key=idempotency_key
         )
-        await self._projects.make_known(
-            user_id, project_id
-        )  # someone may have deleted it meanwhile
+        if project_id is not None:  # someone may have deleted it meanwhile
+            await self._projects.make_known(user_id, project_id)
         return header
 
     async def create_conversation(
@@ -140,7 +146,13 @@ class ProjectSessionService:
             await self._projects.check_known(user_id, project_id)
         return summaries
 
-    async def read_header(self, project_id: str, key: SessionKey) -> SessionHeader:
+    async def list_all(
+        self, user_id: str, *, is_active: bool | None = None
+    ) -> list[SessionSummary]:
+        """All sessions of a user, in whatever project or none, the most recently changed first."""
+        return await self._all_sessions(user_id, ListFilter(is_active=is_active))
+
+    async def read_header(self, project_id: str | None, key: SessionKey) -> SessionHeader:
         """A session of a project without its messages.
 
         Raises:
@@ -149,7 +161,7 @@ class ProjectSessionService:
         """
         return (await self._in_project(project_id, key, HEADER_ONLY))[0]
 
-    async def read_whole(self, project_id: str, key: SessionKey) -> EncodedSession:
+    async def read_whole(self, project_id: str | None, key: SessionKey) -> EncodedSession:
         """A session of a project with all its messages, in one version.
 
         Raises:
@@ -160,7 +172,7 @@ class ProjectSessionService:
 
     async def change_session(
         self,
-        project_id: str,
+        project_id: str | None,
         key: SessionKey,
         *,
         members: dict[str, Any],
@@ -181,7 +193,7 @@ class ProjectSessionService:
 
         return await self._guarded(project_id, key, change)
 
-    async def delete_session(self, project_id: str, key: SessionKey, *, force: bool) -> None:
+    async def delete_session(self, project_id: str | None, key: SessionKey, *, force: bool) -> None:
         """Remove a session of a project; without `force`, only one that has no message.
 
         Raises:
@@ -197,7 +209,7 @@ class ProjectSessionService:
 
     async def append(
         self,
-        project_id: str,
+        project_id: str | None,
         key: SessionKey,
         draft: MessageDraft,
         *,
@@ -215,10 +227,10 @@ class ProjectSessionService:
         try:
             return await self._sessions.append(key, [draft], idempotency_key=idempotency_key)
         except SessionNotFoundError:
-            raise SessionNotInProjectError(project_id, key.session_id) from None
+            raise _absence(project_id, key) from None
 
     async def list_messages(
-        self, project_id: str, key: SessionKey, window: MessageWindow
+        self, project_id: str | None, key: SessionKey, window: MessageWindow
     ) -> MessagePage:
         """Some places of a session of a project, tombstones included.
 
@@ -230,7 +242,7 @@ class ProjectSessionService:
         try:
             return await self._store.list_messages(key, window)
         except SessionNotFoundError:
-            raise SessionNotInProjectError(project_id, key.session_id) from None
+            raise _absence(project_id, key) from None
 
     async def stats(self, user_id: str, project_id: str) -> ProjectStats:
         """Counts of what is in a project.
@@ -262,19 +274,20 @@ class ProjectSessionService:
                 return summaries
 
     async def _in_project(
-        self, project_id: str, key: SessionKey, selection: ReadSelection
+        self, project_id: str | None, key: SessionKey, selection: ReadSelection
     ) -> tuple[SessionHeader, EncodedSession]:
         with suppress(SessionNotFoundError):
             encoded = await self._store.read(key, selection)
             header = encoded.header()
             if header.project_id == project_id:
                 return header, encoded
-        await self._projects.check_known(key.user_id, project_id)
-        raise SessionNotInProjectError(project_id, key.session_id)
+        if project_id is not None:
+            await self._projects.check_known(key.user_id, project_id)
+        raise _absence(project_id, key)
 
     async def _guarded(
         self,
-        project_id: str,
+        project_id: str | None,
         key: SessionKey,
         write: Callable[[SessionHeader, Precondition], Awaitable[T]],
     ) -> T:
@@ -286,5 +299,11 @@ class ProjectSessionService:
             except RevisionMismatchError:
                 continue
             except SessionNotFoundError:
-                raise SessionNotInProjectError(project_id, key.session_id) from None
+                raise _absence(project_id, key) from None
         raise StoreBusyError("The session is being changed by too many others; try again.")
+
+
+def _absence(project_id: str | None, key: SessionKey) -> NotFoundError:
+    if project_id is None:
+        return SessionNotFoundError(key.session_id)
+    return SessionNotInProjectError(project_id, key.session_id)

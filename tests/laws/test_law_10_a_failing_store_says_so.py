@@ -41,6 +41,7 @@ EDIT = {
     "replacement": "x",
 }
 CONVERSATION = f"{V1_PROJECT}/conversations/session"
+FLAT = "/api/chat-sessions"
 GENERATION = "0123456789abcdef"
 METHODS = sorted(
     name
@@ -114,6 +115,16 @@ OPERATIONS = {
     "list_project_messages": Operation("GET", f"{PROJECT_SESSION}/messages"),
     "get_project_session_with_messages": Operation("GET", f"{PROJECT_SESSION}/full"),
     "redirect_execution": Operation("GET", "/execution/session"),
+    "flat_create_session": Operation("POST", FLAT, {"title": "x"}),
+    "flat_list_sessions": Operation("GET", FLAT),
+    "flat_get_session": Operation("GET", f"{FLAT}/session"),
+    "flat_update_session": Operation("PUT", f"{FLAT}/session", {"title": "x"}),
+    "flat_delete_session": Operation("DELETE", f"{FLAT}/session?force=true"),
+    "flat_add_message": Operation(
+        "POST", f"{FLAT}/session/messages", {"role": "user", "content": "x"}
+    ),
+    "flat_list_messages": Operation("GET", f"{FLAT}/session/messages"),
+    "flat_get_session_with_messages": Operation("GET", f"{FLAT}/session/full"),
     "delete_project": Operation("DELETE", f"{PROJECT}?force=true"),
     "create_project": Operation("POST", "/api/v1/projects", {"workspace_id": "w", "intent": "x"}),
     "list_projects": Operation("GET", "/api/v1/projects"),
@@ -149,6 +160,8 @@ VARIANTS = {
     "export_session, text": Operation("GET", f"{SESSION}/export?format=markdown"),
     "list_sessions, filtered": Operation("GET", "/api/chat/sessions?tag=red&order=created"),
     "legacy_list_history, session": Operation("GET", "/api/chat/history?session_id=session"),
+    "flat_create_session, in a project": Operation("POST", FLAT, {"project_id": "new"}),
+    "flat_list_sessions, of a project": Operation("GET", f"{FLAT}?project_id=project"),
     "create_project_session, new": Operation("POST", "/api/projects/new/sessions", {}),
     "reply_in_session, again": Operation("POST", f"{SESSION}/reply"),
     "legacy_post_message, reply": Operation(

@@ -141,6 +141,9 @@ class CallersView(BaseModel):
     processes: int
     """How many share the calls; `/metrics` has the sums of all of them."""
     sunset_at: Instant
+    """Of the legacy door."""
+    flat_sunset_at: Instant
+    """Of `/api/chat-sessions`."""
     calls: list[CallsView]
 
 

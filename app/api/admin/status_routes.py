@@ -32,6 +32,7 @@ async def list_callers(request: Request) -> CallersView:
         process_id=os.getpid(),
         processes=settings.workers,
         sunset_at=settings.legacy_sunset,
+        flat_sunset_at=settings.flat_sunset,
         calls=[CallsView.model_validate(one) for one in callers.calls()],
     )
 

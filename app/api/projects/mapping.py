@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.api.projects.schemas import (
+    FlatSession,
+    FlatSessionSummary,
     PostedMessage,
     ProjectMessage,
     ProjectSession,
@@ -45,6 +47,18 @@ def summary_view(summary: SessionSummary) -> ProjectSessionSummary:
 def session_view(header: SessionHeader) -> ProjectSession:
     """A session without its messages, on the wire."""
     return ProjectSession(
+        **_shared(header), description=description_of(header), metadata=header.metadata
+    )
+
+
+def flat_summary_view(summary: SessionSummary) -> FlatSessionSummary:
+    """A session in a list that is not one project's, on the wire."""
+    return FlatSessionSummary(**_shared(summary))
+
+
+def flat_session_view(header: SessionHeader) -> FlatSession:
+    """A session without its messages, whatever project it is in, on the wire."""
+    return FlatSession(
         **_shared(header), description=description_of(header), metadata=header.metadata
     )
 

@@ -85,6 +85,32 @@ class ProjectSessionWithMessages(BaseModel):
     messages: list[ProjectMessage]
 
 
+class FlatSessionSummary(BaseModel):
+    """A session in a list that is not one project's."""
+
+    id: str
+    project_id: str | None
+    title: str | None
+    is_active: bool
+    message_count: int
+    created_at: Instant
+    updated_at: Instant
+
+
+class FlatSession(FlatSessionSummary):
+    """A session without its messages, whatever project it is in."""
+
+    description: str | None
+    metadata: dict[str, Any]
+
+
+class FlatSessionWithMessages(BaseModel):
+    """A session with all its messages, whatever project it is in."""
+
+    session: FlatSession
+    messages: list[ProjectMessage]
+
+
 class SessionStats(BaseModel):
     """What is in a project."""
 
