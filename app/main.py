@@ -44,6 +44,7 @@ from app.service.reply_writing import ReplyPace
 from app.service.sessions import SessionService
 from app.service.status import StatusService, StorePlace
 from app.service.users import UserService
+from app.service.workspace_sessions import WorkspaceSessionService
 from app.settings import Settings
 from app.store.factory import open_store
 from app.store.port import SessionStore
@@ -165,7 +166,9 @@ def _connect(
     app.state.projects = projects
     app.state.project_context = ProjectContextService(store, projects, clock)
     app.state.artifacts = ArtifactService(store, projects, clock)
-    app.state.project_sessions = ProjectSessionService(store, sessions, projects)
+    project_sessions = ProjectSessionService(store, sessions, projects)
+    app.state.project_sessions = project_sessions
+    app.state.workspace_sessions = WorkspaceSessionService(store, projects, project_sessions)
     app.state.live = LiveService(store)
     app.state.users = UserService(store, clock, cache)
     app.state.flat_messages = FlatMessageService(store, clock)

@@ -283,6 +283,9 @@ class Settings(StoreSettings):
     flat_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
     flat_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
     """From this instant on the flat addresses of sessions in projects answer 410."""
+    sessions_deprecated_at: Day = datetime(2026, 11, 20, tzinfo=UTC)
+    sessions_sunset: Day = datetime(2027, 6, 30, tzinfo=UTC)
+    """From this instant on the session routes of `/api/v1` answer 410."""
 
     legacy_sources: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_split_before_formats)
@@ -348,6 +351,7 @@ class Settings(StoreSettings):
         for door, deprecated_at, sunset in (
             ("LEGACY", self.legacy_deprecated_at, self.legacy_sunset),
             ("FLAT", self.flat_deprecated_at, self.flat_sunset),
+            ("SESSIONS", self.sessions_deprecated_at, self.sessions_sunset),
         ):
             if sunset < deprecated_at:
                 raise ConfigurationError(

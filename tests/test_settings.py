@@ -190,6 +190,10 @@ def test_a_public_key_may_carry_its_line_breaks_escaped() -> None:
             {"legacy_sunset": "2026-01-01"},
             "CHATFOLD_LEGACY_SUNSET must not lie before CHATFOLD_LEGACY_DEPRECATED_AT.",
         ),
+        (
+            {"sessions_sunset": "2026-01-01"},
+            "CHATFOLD_SESSIONS_SUNSET must not lie before CHATFOLD_SESSIONS_DEPRECATED_AT.",
+        ),
         ({"jwt_secret": "secret"}, "CHATFOLD_JWT_SECRET: must have at least 32 bytes."),
         (
             {"jwt_public_key": "secret"},

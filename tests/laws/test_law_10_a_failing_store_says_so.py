@@ -34,6 +34,7 @@ SESSION = "/api/chat/sessions/session"
 PROJECT = "/api/projects/project"
 PROJECT_SESSION = f"{PROJECT}/sessions/session"
 V1_PROJECT = "/api/v1/projects/project"
+V1_SESSIONS = "/api/v1/sessions"
 ARTIFACT = f"{V1_PROJECT}/artifacts/artifact"
 EDIT = {
     "selection_range": {"start": 0, "end": 3},
@@ -135,6 +136,10 @@ OPERATIONS = {
     "list_conversations": Operation("GET", f"{V1_PROJECT}/conversations"),
     "read_conversation": Operation("GET", CONVERSATION),
     "list_conversation_messages": Operation("GET", f"{CONVERSATION}/messages"),
+    "create_workspace_session": Operation("POST", V1_SESSIONS, {"workspace_id": "w"}),
+    "list_workspace_sessions": Operation("GET", f"{V1_SESSIONS}?workspace_id=w"),
+    "get_workspace_session": Operation("GET", f"{V1_SESSIONS}/session"),
+    "list_workspace_session_messages": Operation("GET", f"{V1_SESSIONS}/session/messages"),
     "read_project_context": Operation("GET", f"{V1_PROJECT}/context"),
     "add_context_entry": Operation(
         "POST", f"{V1_PROJECT}/context/findings", {"text": "x", "conversation_id": "session"}
@@ -181,6 +186,7 @@ async def filled_store() -> MemoryStore:
             tags=["red"],
             generation=GENERATION,
             project_id="project",
+            workspace_id="w",
         )
     )
     for user_id in (KEY.user_id, ANONYMOUS):

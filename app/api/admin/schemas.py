@@ -144,6 +144,8 @@ class CallersView(BaseModel):
     """Of the legacy door."""
     flat_sunset_at: Instant
     """Of `/api/chat-sessions`."""
+    sessions_sunset_at: Instant
+    """Of the session routes of `/api/v1`."""
     calls: list[CallsView]
 
 

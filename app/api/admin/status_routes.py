@@ -33,6 +33,7 @@ async def list_callers(request: Request) -> CallersView:
         processes=settings.workers,
         sunset_at=settings.legacy_sunset,
         flat_sunset_at=settings.flat_sunset,
+        sessions_sunset_at=settings.sessions_sunset,
         calls=[CallsView.model_validate(one) for one in callers.calls()],
     )
 

@@ -2,11 +2,18 @@
 
 from starlette.routing import BaseRoute
 
-from app.api.v1 import artifact_routes, context_routes, conversation_routes, project_routes
+from app.api.v1 import (
+    artifact_routes,
+    context_routes,
+    conversation_routes,
+    project_routes,
+    session_routes,
+)
 
 ROUTES: list[BaseRoute] = [
     *project_routes.router.routes,
     *conversation_routes.router.routes,
     *context_routes.router.routes,
     *artifact_routes.router.routes,
+    *session_routes.router.routes,
 ]

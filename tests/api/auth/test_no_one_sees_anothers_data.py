@@ -49,6 +49,7 @@ BODIES: Mapping[str, Any] = {
     "create_project": {"workspace_id": "adas-workspace", "intent": "stolen"},
     "change_project": {"title": "stolen"},
     "create_conversation": {"title": "stolen"},
+    "create_workspace_session": {"workspace_id": "adas-workspace", "title": "stolen"},
     "add_context_entry": {"text": "stolen"},
     "create_artifact": {"name": "stolen", "content": "stolen"},
     "add_artifact_version": {"content": "stolen"},
@@ -70,6 +71,7 @@ QUERIES: Mapping[str, str] = {
     "delete_project": "force=true",
     "delete_project_with_contents": "force=true",
     "list_projects": "workspace_id=adas-workspace",
+    "list_workspace_sessions": "workspace_id=adas-workspace",
     "diff_artifact_versions": "from=1&to=1",
 }
 
@@ -150,6 +152,7 @@ async def fill(store: SessionStore) -> None:
                 session_name=SECRET_WORD,
                 tags=[SECRET_WORD],
                 project_id="adas-project",
+                workspace_id="adas-workspace",
                 context={"a": SECRET_WORD},
             )
         )
