@@ -256,7 +256,7 @@ async def test_every_operation_succeeds_on_a_store_that_works(operation: Operati
     async with await serve() as client:
         answer = await ask(client, operation)
 
-    assert answer.is_success
+    assert answer.is_success or answer.is_redirect
     assert answer.content != b"[]"
     assert b'"items":[]' not in answer.content
 
