@@ -35,6 +35,7 @@ from app.service.artifacts import ArtifactService
 from app.service.flat_messages import FlatMessageService
 from app.service.live import LiveService
 from app.service.migration_engine import MigrationEngine
+from app.service.project_chat import ProjectChatService
 from app.service.project_context import ProjectContextService
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectService
@@ -181,6 +182,9 @@ def _connect(
         pace=reply_pace,
     )
     app.state.replies = replies
+    app.state.project_chat = ProjectChatService(
+        replies, app.state.project_sessions, app.state.artifacts
+    )
     return replies
 
 

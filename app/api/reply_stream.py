@@ -8,9 +8,10 @@ import re
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import Header
+from fastapi import Depends, Header, Path
 
 from app.api.event_stream import MEDIA_TYPE, EventStream, ServerEvent
+from app.api.paths import decode_id
 from app.domain.reply import MEMBER, ReplyStatus
 from app.errors import AppError, Fault, InvalidInputError
 from app.service.running_reply import ReplyBegan, ReplyDelta, ReplyEnded, ReplyEvent
@@ -59,13 +60,32 @@ async def last_event_of(
     return ListenerPlace(match[1], int(match[2]))
 
 
-def reply_stream(events: AsyncGenerator[ReplyEvent], **names: str) -> EventStream:
-    """The events of a reply as a response; `names` say in the first one where the reply is."""
-    return EventStream(_server_events(events, names))
+async def reply_in_path(
+    reply_id: Annotated[
+        str, Path(description="The id of the reply's message, as any id in a path.")
+    ],
+) -> str:
+    """The id of the reply in the path, or an empty one, which no message has."""
+    return decode_id(reply_id) or ""
+
+
+LastEvent = Annotated[ListenerPlace | None, Depends(last_event_of)]
+ReplyInPath = Annotated[str, Depends(reply_in_path)]
+
+
+def reply_stream(
+    events: AsyncGenerator[ReplyEvent], session_name: str = "session_id", **names: str
+) -> EventStream:
+    """The events of a reply as a response.
+
+    The first event says where the reply is: in which session, by the name that the door has for
+    it, and what else the door names.
+    """
+    return EventStream(_server_events(events, session_name, names))
 
 
 async def _server_events(
-    events: AsyncGenerator[ReplyEvent], names: dict[str, str]
+    events: AsyncGenerator[ReplyEvent], session_name: str, names: dict[str, str]
 ) -> AsyncGenerator[ServerEvent]:
     message_id = ""
     try:
@@ -73,7 +93,12 @@ async def _server_events(
             match event:
                 case ReplyBegan():
                     message_id = event.message_id
-                    data = {"message_id": message_id, **names, "in_reply_to": event.in_reply_to}
+                    data = {
+                        "message_id": message_id,
+                        session_name: event.key.session_id,
+                        **names,
+                        "in_reply_to": event.in_reply_to,
+                    }
                     yield ServerEvent("message_start", data, f"{message_id}.{event.position}")
                 case ReplyDelta():
                     data = {"text": event.text}

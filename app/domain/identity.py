@@ -87,6 +87,11 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def session_id_of_key(user_id: str, idempotency_key: str) -> str:
+    """The id of the session that a creation with this key makes, where it names none."""
+    return derived_id("session", user_id, idempotency_key)
+
+
 def derived_id(kind: str, *parts: str) -> str:
     """The id (UUID version 5) that these parts always give; no two lists of parts share one."""
     name = "".join(f"{len(part.encode())}:{part}," for part in (kind, *parts))

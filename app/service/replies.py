@@ -1,7 +1,7 @@
 """ReplyService: an assistant answers in a session; the reply is stored whoever still listens."""
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -56,6 +56,9 @@ class ReplyOptions:
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     """What the reply's message says of itself from its start."""
 
+
+Prepare = Callable[[str], Awaitable[ReplyOptions]]
+"""Gives the options of a reply of this id."""
 
 _PLAIN = ReplyOptions()
 
@@ -113,11 +116,13 @@ class ReplyService:
         *,
         idempotency_key: str | None = None,
         options: ReplyOptions = _PLAIN,
+        prepare: Prepare | None = None,
     ) -> Asked:
         """Store a message and begin the reply to it, both in one step.
 
         A repetition, by the message's id or the key, stores nothing, asks nobody, and leads to the
-        reply that there is.
+        reply that there is. Otherwise `prepare` is asked for the options, before anything is
+        stored; what it raises is raised.
 
         Raises:
             AssistantMissingError: nobody answers here; the message is stored.
@@ -137,6 +142,8 @@ class ReplyService:
         if not message.is_id_fresh and await self._is_there(key, answer_id):
             known = await self._store.append(key, [message], at=at)  # or it is another message
             return Asked(key, known.messages_json[0], answer_id)
+        if prepare is not None:
+            options = await prepare(answer_id)
         return await self._begin(self._writer, key, message, answer_id, options)
 
     async def ask_again(self, key: SessionKey, options: ReplyOptions = _PLAIN) -> Asked:

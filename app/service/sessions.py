@@ -11,9 +11,9 @@ from app.domain.identity import (
     ANONYMOUS,
     SessionKey,
     Version,
-    derived_id,
     new_generation,
     new_id,
+    session_id_of_key,
 )
 from app.domain.message import MessageEdit, PastText
 from app.domain.session import (
@@ -140,7 +140,7 @@ class SessionService:
             digest = blake2b(
                 canonical_json([idempotency_key, fields.model_dump(mode="json")]), digest_size=16
             ).digest()
-            session_id = session_id or derived_id("session", owner, idempotency_key)
+            session_id = session_id or session_id_of_key(owner, idempotency_key)
         return await self._store.insert(
             NewSession(
                 key=SessionKey(owner, session_id or new_id()),

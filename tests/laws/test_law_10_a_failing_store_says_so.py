@@ -128,6 +128,10 @@ OPERATIONS = {
     "flat_get_session_with_messages": Operation("GET", f"{FLAT}/session/full"),
     "delete_project": Operation("DELETE", f"{PROJECT}?force=true"),
     "create_project": Operation("POST", "/api/v1/projects", {"workspace_id": "w", "intent": "x"}),
+    "chat_in_project": Operation("POST", f"{V1_PROJECT}/chat", {"message": "x"}),
+    "follow_reply_in_conversation": Operation(
+        "GET", f"{V1_PROJECT}/conversations/session/replies/reply/events"
+    ),
     "list_projects": Operation("GET", "/api/v1/projects"),
     "read_project": Operation("GET", V1_PROJECT),
     "change_project": Operation("PATCH", V1_PROJECT, {"title": "x"}),
@@ -168,6 +172,9 @@ VARIANTS = {
     "flat_create_session, in a project": Operation("POST", FLAT, {"project_id": "new"}),
     "flat_list_sessions, of a project": Operation("GET", f"{FLAT}?project_id=project"),
     "create_project_session, new": Operation("POST", "/api/projects/new/sessions", {}),
+    "chat_in_project, there": Operation(
+        "POST", f"{V1_PROJECT}/chat", {"message": "x", "conversation_id": "session"}
+    ),
     "reply_in_session, again": Operation("POST", f"{SESSION}/reply"),
     "legacy_post_message, reply": Operation(
         "POST", "/api/chat/message?reply=true", {"content": "x", "session_id": "session"}

@@ -1,8 +1,6 @@
 """Routes of replies: an assistant answers in a session, and anyone who may read it listens."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.api.body import JSONRoute
@@ -13,12 +11,10 @@ from app.api.dependencies import (
     IdempotencyKey,
     Replies,
     SeenVersions,
-    decode_session_id,
     named_user,
 )
-from app.api.paths import decode_id
 from app.api.problems import BODY_PROBLEMS, problems
-from app.api.reply_stream import REPLY_EVENTS, ListenerPlace, last_event_of, reply_stream
+from app.api.reply_stream import REPLY_EVENTS, LastEvent, ReplyInPath, reply_stream
 from app.errors import (
     AssistantBusyError,
     AssistantMissingError,
@@ -42,26 +38,6 @@ router = APIRouter(
     route_class=JSONRoute,
     dependencies=[Depends(named_user)],
 )
-
-
-async def reply_in_path(
-    session_id: Annotated[str, Path()],
-    reply_id: Annotated[
-        str, Path(description="The id of the reply's message, as any id in a path.")
-    ],
-) -> str:
-    """The id of the reply in the path.
-
-    Raises:
-        MessageNotFoundError: the path holds no id.
-    """
-    decoded = decode_id(reply_id)
-    if decoded is None:
-        raise MessageNotFoundError(decode_session_id(session_id), reply_id)
-    return decoded
-
-
-LastEvent = Annotated[ListenerPlace | None, Depends(last_event_of)]
 
 
 @router.post(
@@ -99,7 +75,7 @@ async def reply_in_session(
     """
     if last_event is not None:
         events = await replies.join(key, last_event.message_id, last_event.position)
-        return reply_stream(events, session_id=key.session_id)
+        return reply_stream(events)
     options = ReplyOptions(precondition=precondition)
     if body is None:
         asked = await replies.ask_again(key, options)
@@ -113,7 +89,7 @@ async def reply_in_session(
             error.faults = [_fault_in_body(fault, body) for fault in error.faults]
             raise
     events = await replies.join(key, asked.reply_id)
-    return reply_stream(events, session_id=key.session_id)
+    return reply_stream(events)
 
 
 @router.get(
@@ -125,7 +101,7 @@ async def reply_in_session(
 )
 async def follow_reply(
     key: CallersSession,
-    reply_id: Annotated[str, Depends(reply_in_path)],
+    reply_id: ReplyInPath,
     replies: Replies,
     last_event: LastEvent,
 ) -> Response:
@@ -134,7 +110,7 @@ async def follow_reply(
     if last_event is not None and last_event.message_id == reply_id:
         position = last_event.position
     events = await replies.join(key, reply_id, position)
-    return reply_stream(events, session_id=key.session_id)
+    return reply_stream(events)
 
 
 def _fault_in_body(fault: Fault, body: PostedMessage) -> Fault:

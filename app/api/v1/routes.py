@@ -4,6 +4,7 @@ from starlette.routing import BaseRoute
 
 from app.api.v1 import (
     artifact_routes,
+    chat_routes,
     context_routes,
     conversation_routes,
     project_routes,
@@ -13,6 +14,7 @@ from app.api.v1 import (
 ROUTES: list[BaseRoute] = [
     *project_routes.router.routes,
     *conversation_routes.router.routes,
+    *chat_routes.router.routes,
     *context_routes.router.routes,
     *artifact_routes.router.routes,
     *session_routes.router.routes,

@@ -1,47 +1,21 @@
 """Replies as events: stored whoever listens, and gone on with from any event's id."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from app.assistant.chat_completions import ChatCompletions
-from app.assistant.chat_completions import Upstream as Address
-from app.main import create_app
-from app.store.port import SessionStore
-from tests.api.conftest import SETTINGS
 from tests.api.event_streams import events_of, text_of
 from tests.api.requests import MESSAGES, SESSION, append, contents, make_session, problem
-from tests.assistant.upstream import Gate, Upstream, sends, upstream, whole
-from tests.fake_clock import FakeClock
+from tests.assistant.upstream import Gate, Upstream
 
 REPLY = f"{SESSION}/reply"
 LEGACY = "/api/chat/message"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Upstream]:
-    async with upstream(sends(whole("Be", "cause", " 😀"))) as server:
-        yield server
-
-
-@pytest.fixture
-async def asking(
-    store: SessionStore, clock: FakeClock, server: Upstream
-) -> AsyncIterator[httpx.AsyncClient]:
-    """Ada's client of a service that has an assistant."""
-    assistant = ChatCompletions(Address(server.url, "model-1", retry_pause_seconds=0))
-    app = create_app(SETTINGS, store, clock, assistant=assistant)
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app),
-        base_url="http://chatfold.test",
-        headers={"X-User-Id": "ada"},
-    ) as client:
-        await make_session(client)
-        yield client
-    await app.state.replies.aclose()
-    await assistant.aclose()
+@pytest.fixture(autouse=True)
+async def _session(asking: httpx.AsyncClient) -> None:
+    await make_session(asking)
 
 
 async def test_a_message_is_answered_in_events_with_ids(asking: httpx.AsyncClient) -> None:
@@ -178,8 +152,6 @@ async def test_a_repeated_request_stores_and_asks_nothing_again(
 async def test_without_an_assistant_the_message_is_stored_and_a_problem_says_what_to_set(
     ada: httpx.AsyncClient,
 ) -> None:
-    await make_session(ada)
-
     answers = [
         await ada.post(REPLY, json={"id": "q", "content": "Why?"}),
         await ada.post(REPLY),
