@@ -100,7 +100,9 @@ def serving_app(make_engine: MakeEngine | None = None) -> FastAPI:
             segment_bytes=settings.segment_bytes,
         )
         try:
-            if sources := await open_sources(settings.legacy_sources, store.limits):
+            if sources := await open_sources(
+                settings.legacy_sources, store.limits, cosmos_key=settings.cosmos_key
+            ):
                 store = FoldingStore(store, sources)
             engine = None if make_engine is None else make_engine(settings, store)
             assistant = _assistant_of(settings)

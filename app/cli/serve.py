@@ -104,7 +104,8 @@ async def _try_store(settings: Settings) -> None:
     )
     try:
         for one in settings.legacy_sources:
-            await named_source(one, store.limits).aclose()
+            source = named_source(one, store.limits, cosmos_key=settings.cosmos_key)
+            await source.aclose()
     finally:
         await store.aclose()
 

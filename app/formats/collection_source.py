@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from types import TracebackType
@@ -115,6 +115,12 @@ class CollectionSource:
         """Every document that may be wanted, if this user or session is; the names stay."""
         return self.matching(self._filters(options))
 
+    def holding(
+        self, names: Sequence[str], ids: Sequence[str], *, or_nobody: bool = False
+    ) -> Iterator[RawRecord]:
+        """See the port."""
+        return self.matching(_conditions(names, ids, or_nobody=or_nobody))
+
     def matching(self, conditions: Iterable[Mapping[str, Any]]) -> Iterator[RawRecord]:
         """Every document that fits one of these conditions, as MongoDB writes them, in turn."""
         position = 0
@@ -211,6 +217,19 @@ def forms_of(text: str) -> list[Any]:
     except ValueError:
         return forms
     return [*forms, Binary.from_uuid(uuid)] if str(uuid) == text else forms
+
+
+def _conditions(
+    names: Sequence[str], ids: Sequence[str], *, or_nobody: bool
+) -> Iterator[_Document]:
+    if not all(map(is_plain, names)):
+        yield {}
+        return
+    nobody = [None, ""] if or_nobody else []
+    for start in range(0, len(ids), _IDS_IN_A_QUERY):
+        some = ids[start : start + _IDS_IN_A_QUERY]
+        forms = [form for one in some for form in forms_of(one)]
+        yield {"$or": [{name: {"$in": forms + nobody}} for name in names]}
 
 
 def _of_keys(options: SourceOptions) -> dict[str, str]:

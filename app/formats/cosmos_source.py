@@ -1,7 +1,7 @@
 """CosmosSource: the documents of a live container of Azure Cosmos DB, as its server orders them."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,9 @@ _ADDED_BY_SERVER = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts"})
 """Members that every document has; no user wrote them."""
 _IDS_IN_A_QUERY = 200  # a query may have 512 KiB
 _NUMBER_DIGITS = 19
+
+_Query = tuple[str, Mapping[str, Any]]
+"""A text, and the values of its parameters."""
 
 
 class CosmosSource:
@@ -76,12 +79,17 @@ class CosmosSource:
 
     def __iter__(self) -> Iterator[RawRecord]:
         """Every document that may be wanted."""
-        position = 0
-        for query, parameters in self._queries():
-            found = self._container.found(query, parameters, limit=self._options.limit)
-            for document in found:
-                position += 1
-                yield RawRecord(position, self._written(document))
+        return self.wanted(self._options)
+
+    def wanted(self, options: SourceOptions) -> Iterator[RawRecord]:
+        """See the port."""
+        return self._found(self._queries(options), limit=options.limit)
+
+    def holding(
+        self, names: Sequence[str], ids: Sequence[str], *, or_nobody: bool = False
+    ) -> Iterator[RawRecord]:
+        """See the port."""
+        return self._found(_conditions(names, ids, or_nobody=or_nobody))
 
     def place(self, position: int) -> str:
         """See the port."""
@@ -101,15 +109,21 @@ class CosmosSource:
         except UnicodeEncodeError:  # half a pair of surrogates, which only an escape can write
             return json.dumps(kept).encode()
 
-    def _queries(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _found(self, queries: Iterable[_Query], *, limit: int | None = None) -> Iterator[RawRecord]:
+        position = 0
+        for query, parameters in queries:
+            for document in self._container.found(query, parameters, limit=limit):
+                position += 1
+                yield RawRecord(position, self._written(document))
+
+    def _queries(self, options: SourceOptions) -> Iterator[_Query]:
         """One after the other; what they find is in no two of them."""
-        options = self._options
         if options.session is not None:
-            yield _wanted("*", self._session_name, forms_of(options.session))
+            yield _wanted("*", [self._session_name], forms_of(options.session))
         elif options.user is not None:
             session_ids = iter(self._session_ids(options.user, options.default_user))
             while some := list(islice(session_ids, _IDS_IN_A_QUERY)):
-                yield _wanted("*", self._session_name, some)
+                yield _wanted("*", [self._session_name], some)
         else:
             yield "SELECT * FROM c", {}
 
@@ -118,13 +132,12 @@ class CosmosSource:
 
         They are read whole: whose a document without a user is, its whole session says.
         """
-        users: list[str | int | None] = [*forms_of(user_id)]
-        is_default = user_id == default_user
-        if is_default:
-            users += [None, ""]
-        query, parameters = _wanted(f"VALUE {_member(self._session_name)}", self._user_name, users)
-        if is_default:
-            query += f" OR NOT IS_DEFINED({_member(self._user_name)})"
+        query, parameters = _wanted(
+            f"VALUE {_member(self._session_name)}",
+            [self._user_name],
+            forms_of(user_id),
+            or_nobody=user_id == default_user,
+        )
         values = self._container.found(query, parameters)
         ids = {value for value in values if type(value) in {str, int}}  # others can be no ids
         return sorted(ids, key=json.dumps)
@@ -137,13 +150,25 @@ def forms_of(text: str) -> list[str | int]:
     return [text, int(text)] if is_whole and str(int(text)) == text else [text]
 
 
+def _conditions(names: Sequence[str], ids: Sequence[str], *, or_nobody: bool) -> Iterator[_Query]:
+    for start in range(0, len(ids), _IDS_IN_A_QUERY):
+        some = ids[start : start + _IDS_IN_A_QUERY]
+        forms = [form for one in some for form in forms_of(one)]
+        yield _wanted("*", names, forms, or_nobody=or_nobody)
+
+
 def _wanted(
-    selected: str, name: str, values: Sequence[str | int | None]
-) -> tuple[str, Mapping[str, Any]]:
-    """The query for documents that have one of these values, and its parameters."""
-    parameters = {f"@p{number}": value for number, value in enumerate(values)}
-    condition = f"{_member(name)} IN ({', '.join(parameters)})"
-    return f"SELECT {selected} FROM c WHERE {condition}", parameters  # noqa: S608 - values are bound
+    selected: str, names: Sequence[str], values: Sequence[str | int], *, or_nobody: bool = False
+) -> _Query:
+    """The query for documents in which one of these members has one of these values."""
+    all_values = [*values, None, ""] if or_nobody else values
+    parameters = {f"@p{number}": value for number, value in enumerate(all_values)}
+    members = [_member(name) for name in names]
+    conditions = [f"{member} IN ({', '.join(parameters)})" for member in members]
+    if or_nobody:
+        conditions += [f"NOT IS_DEFINED({member})" for member in members]
+    wanted = " OR ".join(conditions)
+    return f"SELECT {selected} FROM c WHERE {wanted}", parameters  # noqa: S608 - values are bound
 
 
 def _member(name: str) -> str:

@@ -1,11 +1,12 @@
 """Format: how a source that is not ours yields records, damage included, one by one."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from app.domain.folding import Reason, SourceMessage
+from app.domain.source_options import SourceOptions
 from app.domain.source_session import SourceFields
 
 
@@ -90,6 +91,31 @@ class Source(Protocol):
 
         Raises:
             SourceError: it cannot be looked at.
+        """
+        ...
+
+
+class LiveSource(Source, Protocol):
+    """A source behind a server, which can be asked for some of its documents alone."""
+
+    def wanted(self, options: SourceOptions) -> Iterator[RawRecord]:
+        """Every document that may be wanted, if this user or session is; the names stay.
+
+        Raises:
+            SourceError: it cannot be read on.
+        """
+        ...
+
+    def holding(
+        self, names: Sequence[str], ids: Sequence[str], *, or_nobody: bool = False
+    ) -> Iterator[RawRecord]:
+        """Every document in which one of these members is one of these ids, or more than those.
+
+        An id is looked for in every form in which a product may have stored it. With `or_nobody`,
+        documents in which one of the members is missing, null or empty are among them.
+
+        Raises:
+            SourceError: it cannot be read on.
         """
         ...
 

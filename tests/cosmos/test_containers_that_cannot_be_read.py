@@ -9,9 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.migrate import migrate_app
-from app.domain.limits import StoreLimits
-from app.errors import ConfigurationError
-from app.legacy.opening import named_source
 from tests.cosmos.server import KEY, CosmosServer
 from tests.migrations.sources import document
 
@@ -158,8 +155,3 @@ def test_a_url_that_names_no_container(store: Path, url: str, said: str) -> None
 
     assert status == 2
     assert said in complained
-
-
-def test_a_container_is_no_source_to_serve_from() -> None:
-    with pytest.raises(ConfigurationError, match="are folded, not served from"):
-        named_source("message-documents=cosmos://host/chat/messages", StoreLimits())

@@ -1,4 +1,4 @@
-"""QueriedCollection: a live collection of messages or sessions, asked anew at every read."""
+"""QueriedSource: a live source of messages or sessions, asked anew at every read."""
 
 import asyncio
 import logging
@@ -10,13 +10,11 @@ from typing import TypeVar
 from app.domain.identity import SessionKey
 from app.domain.limits import StoreLimits
 from app.domain.session import NewSession
-from app.domain.source_options import AS_IT_IS
 from app.errors import LegacySourceUnavailableError, SourceError
-from app.formats.collection_source import CollectionSource
-from app.formats.port import RawRecord
-from app.legacy.collection_queries import CollectionQueries
+from app.formats.port import LiveSource, RawRecord
 from app.legacy.gathered_records import GatheredRecords
 from app.legacy.legacy_format import LegacyFormat
+from app.legacy.live_queries import LiveQueries, all_of
 from app.legacy.port import LegacySummary
 
 _THREADS = 8
@@ -26,42 +24,37 @@ _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
 
 
-class QueriedCollection:
-    """The sessions of a collection that has indexes by session and by user.
+class QueriedSource:
+    """The sessions of a collection or container that has indexes by session and by user.
 
     Nothing is kept: what the product writes is seen at once, and a list reads all of its user's
     documents that are still there.
-
-    Raises:
-        ConfigurationError: the URL names no collection, or cannot be used.
     """
 
     def __init__(
         self,
         source_format: LegacyFormat,
-        queries: CollectionQueries,
-        url: str,
+        queries: LiveQueries,
+        source: LiveSource,
         limits: StoreLimits,
     ) -> None:
         self.label = source_format.name
         self._format = source_format
         self._limits = limits
         self._queries = queries
-        # Of sessions the queries know the names of fields, of messages the source.
-        options = AS_IT_IS if source_format.is_nested else source_format.options
-        self._source = CollectionSource(url, options)
+        self._source = source
         self._is_open = False
         self._opening = Lock()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="legacy-collection")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="legacy-source")
 
     async def check(self) -> None:
         """See the port."""
-        await self._asked(CollectionSource.fingerprint)
+        await self._asked(lambda source: source.fingerprint())
 
     async def find(self, key: SessionKey) -> NewSession | None:
         """See the port."""
 
-        def question(source: CollectionSource) -> NewSession | None:
+        def question(source: LiveSource) -> NewSession | None:
             return self._of_sessions(source, [key.session_id]).session(key)
 
         return await self._asked(question)
@@ -69,7 +62,7 @@ class QueriedCollection:
     async def list_of(self, user_id: str) -> list[LegacySummary]:
         """See the port."""
 
-        def question(source: CollectionSource) -> list[LegacySummary]:
+        def question(source: LiveSource) -> list[LegacySummary]:
             found = self._gathered(source, self._queries.of_user(source, user_id))
             if self._format.is_nested:  # the query may have found a part of a session only
                 found = self._of_sessions(source, found.session_ids)
@@ -82,17 +75,17 @@ class QueriedCollection:
     async def find_owners(self, session_id: str) -> list[str]:
         """See the port."""
 
-        def question(source: CollectionSource) -> list[str]:
+        def question(source: LiveSource) -> list[str]:
             found = self._of_sessions(source, [session_id])
             return [key.user_id for key in found.session_keys() if key.session_id == session_id]
 
         return await self._asked(question)
 
     async def list_keys(self, *, after: SessionKey | None, limit: int) -> list[SessionKey]:
-        """See the port; reads the whole collection."""
+        """See the port; reads the whole source."""
 
-        def question(source: CollectionSource) -> list[SessionKey]:
-            keys = self._gathered(source, self._queries.of_all(source)).session_keys()
+        def question(source: LiveSource) -> list[SessionKey]:
+            keys = self._gathered(source, all_of(source)).session_keys()
             return sorted(key for key in keys if after is None or key > after)[:limit]
 
         return await self._asked(question)
@@ -101,15 +94,15 @@ class QueriedCollection:
         """See the port; what is being asked now is answered first."""
         await asyncio.to_thread(self._close)
 
-    def _of_sessions(self, source: CollectionSource, session_ids: list[str]) -> GatheredRecords:
+    def _of_sessions(self, source: LiveSource, session_ids: list[str]) -> GatheredRecords:
         return self._gathered(source, self._queries.of_sessions(source, session_ids))
 
-    def _gathered(self, source: CollectionSource, found: Iterator[RawRecord]) -> GatheredRecords:
+    def _gathered(self, source: LiveSource, found: Iterator[RawRecord]) -> GatheredRecords:
         return GatheredRecords(
             self._format, self._limits, self._format.records(found, source.notation)
         )
 
-    async def _asked(self, question: Callable[[CollectionSource], _Answer]) -> _Answer:
+    async def _asked(self, question: Callable[[LiveSource], _Answer]) -> _Answer:
         def answer() -> _Answer:
             try:
                 return question(self._opened())
@@ -124,7 +117,7 @@ class QueriedCollection:
         if self._is_open:
             self._source.__exit__(None, None, None)
 
-    def _opened(self) -> CollectionSource:
+    def _opened(self) -> LiveSource:
         with self._opening:
             if not self._is_open:
                 self._source.__enter__()
