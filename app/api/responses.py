@@ -1,9 +1,10 @@
 """Responses whose body is bytes already, and the headers that reads have in common."""
 
 import re
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from app.api.etags import etag_of
 from app.domain.identity import Version
@@ -53,3 +54,23 @@ def attachment_header(name: str, extension: str) -> RawHeader:
     whole = quote(name, safe="")
     value = f"attachment; filename=\"{plain}.{extension}\"; filename*=UTF-8''{whole}.{extension}"
     return b"content-disposition", value.encode()
+
+
+async def lines_response(lines: AsyncIterator[bytes], name: str) -> Response:
+    """Lines of JSON as a download, streamed.
+
+    What fails before the first line is raised; what fails later breaks the connection, so that
+    half of them cannot be taken for all.
+    """
+    first = await anext(lines, None)
+    response = StreamingResponse(_ended(first, lines), media_type="application/x-ndjson")
+    response.raw_headers += [attachment_header(name, "ndjson"), *READ_HEADERS]
+    return response
+
+
+async def _ended(first: bytes | None, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first is None:
+        return
+    yield first + b"\n"
+    async for line in rest:
+        yield line + b"\n"

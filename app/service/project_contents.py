@@ -26,9 +26,12 @@ async def remove_contents(store: SessionStore, user_id: str, project_id: str) ->
 
 
 async def documents_of(
-    store: SessionStore, user_id: str, kind: str, group: str
+    store: SessionStore, user_id: str, kind: str, group: str | None = None
 ) -> AsyncIterator[OwnedDocument]:
-    """All documents of a group, a few of them in memory; each may be removed when it is seen."""
+    """All documents of a kind, of one group where it is given, in falling order.
+
+    A few are in memory at a time; each may be removed when it is seen.
+    """
     after: Position | None = None
     while True:
         page = await store.list_documents(user_id, kind, group=group, limit=_AT_ONCE, after=after)

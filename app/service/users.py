@@ -5,12 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.clock import Clock
+from app.domain import artifact, project, project_context
 from app.domain.encoded import EncodedSummary, decoded_summary
+from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.errors import SessionNotFoundError
 from app.service.left_copies import left_copies
+from app.service.project_contents import documents_of
 from app.service.read_cache import ReadCache
 from app.store.port import (
     NO_FILTER,
@@ -24,6 +27,14 @@ from app.store.port import (
 
 _OTHER_PROCESSES = (
     "Reads held in the memory of other server processes, until newer ones take their room."
+)
+
+
+_EXPORTED_KINDS = (
+    project.KIND,
+    project_context.KIND,
+    artifact.KIND,
+    artifact.VERSION_KIND,
 )
 
 
@@ -87,6 +98,19 @@ class UserService:
             position = page.next_position
             if position is None:
                 return
+
+    async def export_documents(self, user_id: str) -> AsyncIterator[bytes]:
+        """What the user has beside sessions: kind, id and body of each, as a JSON object.
+
+        Projects first, then what they have learnt and made, each kind from its newest on.
+        """
+        for kind in _EXPORTED_KINDS:
+            async for document in documents_of(self._store, user_id, kind):
+                yield b'{"document_kind":%b,"id":%b,"body":%b}' % (
+                    encode_json(kind),
+                    encode_json(document.key.id),
+                    document.body,
+                )
 
     async def erase(self, user_id: str) -> Receipt:
         """Remove everything of the user, and say what could not be reached."""

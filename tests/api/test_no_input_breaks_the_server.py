@@ -40,6 +40,7 @@ OPERATIONS = [
         ("/api/chat/message", ["POST"]),
         ("/api/v1/projects", ["GET", "POST"]),
         ("/api/v1/projects/{id}", ["GET", "PATCH", "DELETE"]),
+        ("/api/v1/export", ["GET"]),
         ("/api/v1/projects/{id}/chat", ["POST"]),
         ("/api/v1/projects/{id}/conversations/{id}/replies/{id}/events", ["GET"]),
         ("/api/v1/sessions", ["GET", "POST"]),

@@ -144,6 +144,7 @@ OPERATIONS = {
     "list_workspace_sessions": Operation("GET", f"{V1_SESSIONS}?workspace_id=w"),
     "get_workspace_session": Operation("GET", f"{V1_SESSIONS}/session"),
     "list_workspace_session_messages": Operation("GET", f"{V1_SESSIONS}/session/messages"),
+    "export_documents": Operation("GET", "/api/v1/export"),
     "read_project_context": Operation("GET", f"{V1_PROJECT}/context"),
     "add_context_entry": Operation(
         "POST", f"{V1_PROJECT}/context/findings", {"text": "x", "conversation_id": "session"}

@@ -1,6 +1,5 @@
 """Routes over all sessions of the caller: search, counts, export, erasure."""
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -13,7 +12,7 @@ from app.api.chat.schemas import ErasureReceipt, Search, SearchPage, Stats
 from app.api.cursors import Listing, page_link
 from app.api.dependencies import CallersUser, Users, named_user
 from app.api.problems import problems
-from app.api.responses import READ_HEADERS, attachment_header, link_header
+from app.api.responses import READ_HEADERS, lines_response, link_header
 from app.domain.search import parse_query
 from app.errors import InvalidCursorError, UserRequiredError
 
@@ -76,22 +75,10 @@ async def export_sessions(user_id: CallersUser, users: Users) -> Response:
     A store that fails before the first line is a problem; one that fails later breaks the
     connection, so that half an export cannot be taken for a whole one.
     """
-    sessions = users.export(user_id)
-    first = await anext(sessions, None)
-    response = StreamingResponse(_lines(first, sessions), media_type="application/x-ndjson")
-    response.raw_headers += [attachment_header(user_id, "ndjson"), *READ_HEADERS]
-    return response
+    return await lines_response(users.export(user_id), user_id)
 
 
 @router.delete("/users/me", operation_id="erase_user", responses=problems(UserRequiredError))
 async def erase_user(user_id: CallersUser, users: Users) -> ErasureReceipt:
     """Erase everything of the caller, and give a receipt of what was removed and what remains."""
     return receipt_view(await users.erase(user_id))
-
-
-async def _lines(first: bytes | None, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first is None:
-        return
-    yield first + b"\n"
-    async for session in rest:
-        yield session + b"\n"

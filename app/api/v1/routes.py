@@ -7,6 +7,7 @@ from app.api.v1 import (
     chat_routes,
     context_routes,
     conversation_routes,
+    export_routes,
     project_routes,
     session_routes,
 )
@@ -18,4 +19,5 @@ ROUTES: list[BaseRoute] = [
     *context_routes.router.routes,
     *artifact_routes.router.routes,
     *session_routes.router.routes,
+    *export_routes.router.routes,
 ]
