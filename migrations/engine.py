@@ -44,13 +44,12 @@ from migrations.allowed_sources import AllowedSources
 from migrations.commands import JOBS
 from migrations.engine_process import Task
 from migrations.engine_work import EngineWork
-from migrations.finish_record import FinishRecord, FinishStage
+from migrations.finish_record import is_at_its_end
 from migrations.job import Job
 from migrations.ledger import (
     BatchState,
     Counts,
     RunLedger,
-    RunRecord,
     RunState,
     find_run,
     list_runs,
@@ -60,8 +59,6 @@ from migrations.source_arguments import folder_of
 
 POLL_SECONDS = 1.0
 """How often a ledger is looked at for those who watch a run of another process."""
-
-_AT_WORK = {RunState.RUNNING, RunState.ROLLING_BACK}
 
 
 class ProcessEngine:
@@ -354,25 +351,17 @@ def _check_is_free(ledger: RunLedger, *, takes_over: bool) -> None:
         raise RunBusyError(ledger.run_id, holder.host, holder.process_id)
 
 
-def _is_being_finished(record: RunRecord) -> bool:
-    """Whether a finish has begun and not ended; it leaves the state as it is until then."""
-    if record.state is not RunState.DONE or record.finish is None:
-        return False
-    stage = FinishRecord.model_validate(record.finish).stage
-    return stage in {FinishStage.BEGUN, FinishStage.READY}
-
-
 def _overview(ledger: RunLedger) -> RunOverview:
     record = ledger.record
-    is_at_its_end = record.state not in _AT_WORK and not _is_being_finished(record)
+    is_ended = is_at_its_end(record)
     is_held = record.is_held
     return RunOverview(
         run_id=ledger.run_id,
         job=record.job,
         source=record.source,
         state=record.state,
-        is_at_work=is_held and not is_at_its_end,
-        is_interrupted=not is_held and not is_at_its_end,
+        is_at_work=is_held and not is_ended,
+        is_interrupted=not is_held and not is_ended,
         began_at=record.began_at,
         ended_at=record.ended_at,
         seconds=record.seconds,

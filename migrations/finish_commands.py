@@ -67,6 +67,7 @@ async def finished(
     progress: ProgressKind,
     *,
     is_dry: bool,
+    takes_over: bool,
 ) -> FinishReport:
     """Finish the newest run of the source."""
     with told_on_stderr(progress) as told:
@@ -78,5 +79,6 @@ async def finished(
                 manner,
                 backup_folder=folder,
                 is_dry=is_dry,
+                takes_over=takes_over,
                 progress=told,
             )

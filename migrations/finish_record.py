@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from app.domain.instants import Instant
+from migrations.ledger import RunRecord, RunState
 
 
 class FinishManner(StrEnum):
@@ -66,3 +67,16 @@ class FinishRecord(BaseModel):
     """Where the source is a file, once it is ready."""
     list_sha256: str | None = None
     """Where it is a tree, once it is ready: of the list of the sessions that leave it."""
+
+
+def is_at_its_end(record: RunRecord) -> bool:
+    """Whether a run, or its finish or rollback, leaves nothing half done.
+
+    A finish leaves the state of the run as it is until it has ended.
+    """
+    if record.state in {RunState.RUNNING, RunState.ROLLING_BACK}:
+        return False
+    if record.state is not RunState.DONE or record.finish is None:
+        return True
+    stage = FinishRecord.model_validate(record.finish).stage
+    return stage not in {FinishStage.BEGUN, FinishStage.READY}

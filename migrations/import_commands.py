@@ -167,6 +167,7 @@ def finish(
     manner: MannerOption = FinishManner.RENAME,
     backup: BackupOption = None,
     no_backup: NoBackupOption = False,
+    takes_over: TakeOverOption = False,
     is_dry: DryRunOption = False,
     yes: YesOption = False,
     as_json: JSONOption = False,
@@ -179,7 +180,9 @@ def finish(
         ask_to_finish(job, file, manner, folder, yes=yes)
 
     async def work() -> Report:
-        return await finished(job, file, store, manner, folder, progress, is_dry=is_dry)
+        return await finished(
+            job, file, store, manner, folder, progress, is_dry=is_dry, takes_over=takes_over
+        )
 
     report(work, as_json=as_json)
 

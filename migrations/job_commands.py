@@ -233,6 +233,7 @@ def _add_finish(commands: typer.Typer, job: Job) -> None:
         manner: MannerOption = FinishManner.RENAME,
         backup: BackupOption = None,
         no_backup: NoBackupOption = False,
+        takes_over: TakeOverOption = False,
         is_dry: DryRunOption = False,
         yes: YesOption = False,
         as_json: JSONOption = False,
@@ -253,6 +254,15 @@ def _add_finish(commands: typer.Typer, job: Job) -> None:
             ask_to_finish(told_job, source, manner, folder, yes=yes)
 
         async def work() -> Report:
-            return await finished(told_job, source, store, manner, folder, progress, is_dry=is_dry)
+            return await finished(
+                told_job,
+                source,
+                store,
+                manner,
+                folder,
+                progress,
+                is_dry=is_dry,
+                takes_over=takes_over,
+            )
 
         report(work, as_json=as_json)

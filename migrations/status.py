@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.domain.folding import Reason
 from app.domain.instants import instant_text
 from app.store.port import SessionStore
+from migrations.finish_record import is_at_its_end
 from migrations.ledger import BatchState, Counts, RunLedger, RunState, list_runs
 
 
@@ -77,13 +78,12 @@ async def run_status(ledger: RunLedger) -> RunStatus:
             counts = counts.plus(entry.record.counts)
     skipped = sum(count for code, count in counts.reasons.items() if Reason(code).is_skip)
     is_under_way = record.is_held
-    is_at_work = record.state in {RunState.RUNNING, RunState.ROLLING_BACK}
     return RunStatus(
         run_id=ledger.run_id,
         job=record.job,
         source=record.source,
         state=record.state,
-        is_interrupted=is_at_work and not is_under_way,
+        is_interrupted=not is_under_way and not is_at_its_end(record),
         began_at=instant_text(record.began_at),
         ended_at=None if record.ended_at is None else instant_text(record.ended_at),
         seconds=record.seconds,
@@ -102,10 +102,13 @@ def _next_step(ledger: RunLedger, *, is_under_way: bool) -> str:
     record = ledger.record
     if is_under_way:
         return "it is at work"
-    if record.state is RunState.RUNNING:
-        return f"`{record.job} run`, which goes on from there"
-    if record.state is RunState.ROLLING_BACK:
-        return f"`rollback {ledger.run_id}`, which goes on from there"
+    if not is_at_its_end(record):
+        begun = {
+            RunState.RUNNING: f"{record.job} run",
+            RunState.ROLLING_BACK: f"rollback {ledger.run_id}",
+            RunState.DONE: f"{record.job} finish",
+        }
+        return f"`{begun[record.state]}`, which goes on from there"
     if record.state is RunState.DONE and record.verified_at is None:
         return f"`{record.job} verify`"
     if record.state is RunState.DONE and not record.keeps_source:

@@ -11,6 +11,7 @@ from migrations.finish import finish, restore_source
 from migrations.finish_record import FinishManner
 from migrations.jobs.group_messages import GROUP_MESSAGES
 from migrations.ledger import RunState, list_runs
+from migrations.status import status_of
 from tests.migrations.test_finish import STAYS, mixed, proven
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,6 +51,10 @@ async def test_a_killed_finish_goes_on_and_can_be_undone(
         path = folder / "source.jsonl"
         store = await SQLiteStore.open(folder / "chatfold.db")
         (ledger,) = await list_runs(store)
+        (status,) = (await status_of(store)).runs
+        is_begun = ledger.record.state is RunState.DONE and ledger.record.finish is not None
+        goes_on = status.next_step == "`group-messages finish`, which goes on from there"
+        assert (status.is_interrupted, goes_on) == (is_begun, is_begun)
         if ledger.record.state is RunState.DONE:
             await finish(
                 ledger, GROUP_MESSAGES, str(path), manner, backup_folder=folder / "backups"

@@ -105,11 +105,11 @@ def test_no_such_run(url: str, source: Path) -> None:
     assert (status, told) == (3, "No such run: There is no run '20260101-000000-nobody'.\n")
 
 
-async def give_to_another_machine(file: Path) -> None:
+async def give_to_another_machine(file: Path, state: str) -> None:
     store = await SQLiteStore.open(file)
     (ledger,) = await list_runs(store)
     elsewhere = Holder(host="elsewhere", process_id=1, began_at_seconds=1.0)
-    await ledger.change(holder=elsewhere, state="running")
+    await ledger.change(holder=elsewhere, state=state)
     await store.aclose()
 
 
@@ -117,7 +117,7 @@ def test_a_run_of_another_machine_is_left_to_it_unless_told(
     source: Path, url: str, tmp_path: Path
 ) -> None:
     run_id = folded(source, url)
-    asyncio.run(give_to_another_machine(tmp_path / "chatfold.db"))
+    asyncio.run(give_to_another_machine(tmp_path / "chatfold.db", "running"))
     run = ("group-messages", "run", source, "--store", url)
 
     status, _, told = called(*run)
@@ -126,6 +126,23 @@ def test_a_run_of_another_machine_is_left_to_it_unless_told(
     assert told.startswith(f"The run is under way: Process 1 on elsewhere works on run {run_id}.")
     assert called(*run, "--take-over")[0] == 0
     assert [run["state"] for run in runs_of(url)] == ["done"]
+
+
+def test_a_finish_of_another_machine_is_left_to_it_unless_told(
+    source: Path, url: str, tmp_path: Path
+) -> None:
+    run_id = folded(source, url)
+    called("group-messages", "verify", source, "--store", url)
+    asyncio.run(give_to_another_machine(tmp_path / "chatfold.db", "done"))
+    finish = ("group-messages", "finish", source, "--store", url, "--yes")
+
+    status, _, told = called(*finish)
+
+    assert status == 3
+    assert f"Process 1 on elsewhere works on run {run_id}." in told
+    assert source.exists()
+    assert called(*finish, "--take-over")[0] == 0
+    assert not source.exists()
 
 
 def test_fewer_messages_in_a_second(source: Path, url: str) -> None:
