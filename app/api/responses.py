@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -36,6 +37,17 @@ class EmptyResponse(Response):
     def __init__(self, *headers: RawHeader, status_code: int = 204) -> None:
         super().__init__(status_code=status_code)
         self.raw_headers = list(headers)
+
+
+UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "`If-None-Match` names what is there now."}
+}
+"""What `responses=` says of routes that may answer so."""
+
+
+def unchanged(version: Version) -> EmptyResponse:
+    """A 304: the caller has this version already."""
+    return EmptyResponse(etag_header(version), *READ_HEADERS, status_code=304)
 
 
 def etag_header(version: Version) -> RawHeader:

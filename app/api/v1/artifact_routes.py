@@ -16,9 +16,10 @@ from app.api.dependencies import (
     SeenVersions,
     named_user,
 )
+from app.api.etags import is_known
 from app.api.paths import decode_id, encode_id
 from app.api.problems import BODY_PROBLEMS, problems
-from app.api.responses import READ_HEADERS, etag_header
+from app.api.responses import READ_HEADERS, UNCHANGED, etag_header, unchanged
 from app.api.v1.content_mapping import (
     artifact_view,
     listed_artifact,
@@ -141,12 +142,19 @@ async def list_artifacts(
     return ArtifactPage(items=[listed_artifact(one) for one in page.items], next_cursor=cursor)
 
 
-@router.get("/{artifact_id}", operation_id="read_artifact", responses=problems(*_NOT_FOUND))
+@router.get(
+    "/{artifact_id}",
+    operation_id="read_artifact",
+    response_model=ArtifactView,
+    responses=UNCHANGED | problems(*_NOT_FOUND),
+)
 async def read_artifact(
-    key: ArtifactInPath, artifacts: Artifacts, response: Response
-) -> ArtifactView:
+    request: Request, key: ArtifactInPath, artifacts: Artifacts, response: Response
+) -> ArtifactView | Response:
     """Read an artifact with its newest text."""
     state = await artifacts.get(key)
+    if is_known(request, state.version):
+        return unchanged(state.version)
     response.raw_headers += READ_HEADERS
     return _shown(state, response)
 

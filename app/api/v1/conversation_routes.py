@@ -16,9 +16,10 @@ from app.api.dependencies import (
     decode_session_id,
     named_user,
 )
+from app.api.etags import is_known
 from app.api.paths import encode_id
 from app.api.problems import BODY_PROBLEMS, problems
-from app.api.responses import READ_HEADERS, etag_header
+from app.api.responses import READ_HEADERS, UNCHANGED, etag_header, unchanged
 from app.api.v1.project_mapping import conversation_view, listed_conversation, message_view
 from app.api.v1.project_schemas import (
     Conversation,
@@ -123,16 +124,20 @@ async def list_conversations(
 @router.get(
     "/{conversation_id}",
     operation_id="read_conversation",
-    responses=problems(*_NOT_FOUND),
+    response_model=Conversation,
+    responses=UNCHANGED | problems(*_NOT_FOUND),
 )
 async def read_conversation(
+    request: Request,
     project_id: ProjectInPath,
     key: ConversationInPath,
     sessions: ProjectSessions,
     response: Response,
-) -> Conversation:
+) -> Conversation | Response:
     """Read a conversation without its messages."""
     header = await sessions.read_header(project_id, key)
+    if is_known(request, header.version):
+        return unchanged(header.version)
     response.raw_headers += [etag_header(header.version), *READ_HEADERS]
     return conversation_view(project_id, header)
 

@@ -16,9 +16,16 @@ from app.api.dependencies import (
     SeenVersions,
     named_user,
 )
+from app.api.etags import is_known
 from app.api.paths import encode_id
 from app.api.problems import BODY_PROBLEMS, problems
-from app.api.responses import READ_HEADERS, EmptyResponse, etag_header
+from app.api.responses import (
+    READ_HEADERS,
+    UNCHANGED,
+    EmptyResponse,
+    etag_header,
+    unchanged,
+)
 from app.api.v1.project_mapping import filter_of, listing_of, project_view
 from app.api.v1.project_schemas import (
     ProjectChange,
@@ -89,12 +96,23 @@ async def list_projects(
     return ProjectPage(items=[project_view(state) for state in page.items], next_cursor=cursor)
 
 
-@router.get("/{project_id}", operation_id="read_project", responses=problems(*_NOT_FOUND))
+@router.get(
+    "/{project_id}",
+    operation_id="read_project",
+    response_model=ProjectView,
+    responses=UNCHANGED | problems(*_NOT_FOUND),
+)
 async def read_project(
-    project_id: ProjectInPath, user_id: Owner, projects: Projects, response: Response
-) -> ProjectView:
+    request: Request,
+    project_id: ProjectInPath,
+    user_id: Owner,
+    projects: Projects,
+    response: Response,
+) -> ProjectView | Response:
     """Read a project."""
     state = await projects.get(user_id, project_id)
+    if is_known(request, state.version):
+        return unchanged(state.version)
     response.raw_headers += [etag_header(state.version), *READ_HEADERS]
     return project_view(state)
 

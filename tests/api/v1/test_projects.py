@@ -81,6 +81,28 @@ async def test_a_retry_with_a_key_makes_nothing_twice(ada: httpx.AsyncClient) ->
     assert len((await ada.get(PROJECTS)).json()["items"]) == 1
 
 
+async def test_what_is_known_already_is_not_sent_again(ada: httpx.AsyncClient) -> None:
+    project = await make_project(ada)
+    conversation = await make_conversation(ada, project)
+    made = await ada.post(f"{project}/artifacts", json={"name": "n", "content": "x"})
+    changes: list[tuple[str, str, str, Any]] = [
+        (project, "PATCH", project, {"title": "x"}),
+        (conversation, "PATCH", "/api/chat/sessions", {"session_name": "x"}),
+        (made.headers["location"], "POST", f"{made.headers['location']}/versions", None),
+    ]
+
+    for path, method, where, body in changes:
+        etag = (await ada.get(path)).headers["etag"]
+        same = await ada.get(path, headers={"If-None-Match": etag})
+        target = where if body is None or where == path else f"{where}/{path.rsplit('/', 1)[-1]}"
+        await ada.request(method, target, json=body or {"content": "y"})
+        changed = await ada.get(path, headers={"If-None-Match": etag})
+
+        assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", etag)
+        assert changed.status_code == 200
+        assert changed.headers["etag"] != etag
+
+
 # --- lists --------------------------------------------------------------------------------------
 
 
