@@ -25,7 +25,7 @@ from app.service.project_contents import remove_contents
 from app.service.sessions import SessionService
 from app.store.port import PAGE_LIMIT, ListFilter, SessionStore
 
-_TRIES = 20
+_TRIES = 100
 _READ_AT_ONCE = 50
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from app.api.v1.session_schemas import SessionMessage, SessionView
+from app.api.v1.session_schemas import WorkspaceSessionMessage, WorkspaceSessionView
 from app.domain.folding import KEPT_NAME
 from app.domain.message import ChatMessage
 from app.service.workspace_sessions import WorkspaceSession
@@ -10,10 +10,10 @@ from app.service.workspace_sessions import WorkspaceSession
 _UNTITLED = "New Chat"
 
 
-def session_view(session: WorkspaceSession) -> SessionView:
+def session_view(session: WorkspaceSession) -> WorkspaceSessionView:
     """A session on the wire."""
     summary = session.summary
-    return SessionView(
+    return WorkspaceSessionView(
         id=summary.id,
         project_id=summary.project_id,
         workspace_id=summary.workspace_id,
@@ -26,9 +26,9 @@ def session_view(session: WorkspaceSession) -> SessionView:
     )
 
 
-def message_view(session_id: str, message: ChatMessage) -> SessionMessage:
+def message_view(session_id: str, message: ChatMessage) -> WorkspaceSessionMessage:
     """A message on the wire, with what old messages had beside their text."""
-    return SessionMessage(
+    return WorkspaceSessionMessage(
         id=message.id,
         session_id=session_id,
         role=message.message_type,

@@ -17,11 +17,11 @@ from app.api.responses import READ_HEADERS
 from app.api.v1.session_mapping import message_view, session_view
 from app.api.v1.session_schemas import (
     OLD_MESSAGE_LIMIT,
-    SessionCreation,
-    SessionList,
-    SessionMessages,
-    SessionPage,
-    SessionView,
+    WorkspaceSessionCreation,
+    WorkspaceSessionList,
+    WorkspaceSessionMessages,
+    WorkspaceSessionPage,
+    WorkspaceSessionView,
 )
 from app.domain.session import SessionSummary
 from app.errors import (
@@ -81,9 +81,9 @@ async def create_session(
     request: Request,
     user_id: Owner,
     sessions: WorkspaceSessions,
-    body: SessionCreation,
+    body: WorkspaceSessionCreation,
     idempotency_key: IdempotencyKey,
-) -> SessionView:
+) -> WorkspaceSessionView:
     """Create a session: a project, and in it the conversation that has this id."""
     session = await sessions.create(
         user_id,
@@ -100,14 +100,14 @@ async def create_session(
 async def list_sessions(
     user_id: Owner,
     sessions: WorkspaceSessions,
-    wanted: Annotated[SessionList, Query()],
+    wanted: Annotated[WorkspaceSessionList, Query()],
     response: Response,
-) -> SessionPage:
+) -> WorkspaceSessionPage:
     """List the sessions of a workspace, the most recently changed first."""
     found = await sessions.list_all(user_id, wanted.workspace_id, status=wanted.status)
     page = found[wanted.offset : wanted.offset + wanted.limit]
     response.raw_headers += READ_HEADERS
-    return SessionPage(
+    return WorkspaceSessionPage(
         items=[session_view(session) for session in page],
         total=len(found),
         limit=wanted.limit,
@@ -118,7 +118,7 @@ async def list_sessions(
 @router.get("/{session_id}", operation_id="get_workspace_session", responses=_OF_A_SESSION)
 async def get_session(
     request: Request, key: CallersSession, sessions: WorkspaceSessions, response: Response
-) -> SessionView:
+) -> WorkspaceSessionView:
     """Read a session without its messages."""
     session = await sessions.get(key)
     _point_to_project(request, session.summary)
@@ -139,13 +139,13 @@ async def list_messages(
     limit: Annotated[
         int | None, Query(ge=1, le=OLD_MESSAGE_LIMIT, description="Without it, all of them.")
     ] = None,
-) -> SessionMessages:
+) -> WorkspaceSessionMessages:
     """Read the messages of a session from its beginning on."""
     session = await sessions.get(key)
     messages = await sessions.list_messages(key, limit=limit)
     _point_to_project(request, session.summary, "/messages")
     response.raw_headers += READ_HEADERS
-    return SessionMessages(
+    return WorkspaceSessionMessages(
         items=[message_view(key.session_id, message) for message in messages],
         total=session.summary.message_count,
     )

@@ -14,7 +14,7 @@ OLD_PAGE_LIMIT = 100
 OLD_MESSAGE_LIMIT = 1000
 
 
-class SessionCreation(BaseModel):
+class WorkspaceSessionCreation(BaseModel):
     """A new session; members that we do not know are ignored, as they always were."""
 
     model_config = ConfigDict(extra="ignore")
@@ -24,7 +24,7 @@ class SessionCreation(BaseModel):
     skill_id: Text | None = None
 
 
-class SessionList(BaseModel):
+class WorkspaceSessionList(BaseModel):
     """Which sessions a list shows."""
 
     workspace_id: Id
@@ -33,7 +33,7 @@ class SessionList(BaseModel):
     offset: int = Field(0, ge=0, le=2**31 - 1)
 
 
-class SessionView(BaseModel):
+class WorkspaceSessionView(BaseModel):
     """A session, which is a conversation now."""
 
     id: str
@@ -51,16 +51,16 @@ class SessionView(BaseModel):
     completed_at: Instant | None = None
 
 
-class SessionPage(BaseModel):
+class WorkspaceSessionPage(BaseModel):
     """Sessions of a workspace, the most recently changed first."""
 
-    items: list[SessionView]
+    items: list[WorkspaceSessionView]
     total: int
     limit: int
     offset: int
 
 
-class SessionMessage(BaseModel):
+class WorkspaceSessionMessage(BaseModel):
     """A message of a session."""
 
     id: str
@@ -74,8 +74,8 @@ class SessionMessage(BaseModel):
     created_at: Instant
 
 
-class SessionMessages(BaseModel):
+class WorkspaceSessionMessages(BaseModel):
     """The messages of a session in their order."""
 
-    items: list[SessionMessage]
+    items: list[WorkspaceSessionMessage]
     total: int
