@@ -44,6 +44,7 @@ class UndoingDocuments:
         self._store = store
         self._ledger = ledger
         self._left_sessions = left_sessions
+        self._left_documents: set[DocumentKey] = set()
         self._is_dry = is_dry
 
     async def undo(self, entry: BatchEntry) -> None:
@@ -61,7 +62,10 @@ class UndoingDocuments:
 
     def _count(self, key: DocumentKey, record: DocumentRecord) -> None:
         self.documents[Undone(record.undone or Undone.UNTOUCHED)] += 1
-        if record.undone == Undone.LEFT and len(self.left) < _EXAMPLE_LIMIT:
+        if record.undone != Undone.LEFT:
+            return
+        self._left_documents.add(key)
+        if len(self.left) < _EXAMPLE_LIMIT:
             self.left.append(left_document(key, record))
 
     async def _undo_document(
@@ -105,7 +109,7 @@ class UndoingDocuments:
         key = document.key
         for kind in _INSIDE.get(key.kind, ()):
             async for one in self._inside(key, kind):
-                if one.version != self._made(one.key):
+                if one.key in self._left_documents or one.version != self._made(one.key):
                     return True
         if key.kind != PROJECT:
             return False

@@ -5,10 +5,10 @@ replaced. Their generations come from the run, so that one that was killed knows
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from app.domain.identity import SessionKey
 from app.domain.owned_document import OwnedDocument
@@ -29,6 +29,22 @@ T = TypeVar("T")
 BATCH_DOCUMENTS = 200
 BATCH_BYTES = 4 * 1024 * 1024
 """What goes to the store together."""
+IMAGES_BYTES = 512 * 1024
+"""How much of what is replaced an entry of the ledger has, unless a single image is larger."""
+
+
+class _Taken(NamedTuple):
+    """A document on its way."""
+
+    key: SessionKey
+    """Of the session that it is made of."""
+    document: OwnedDocument
+    place: Place
+    """Behind it."""
+
+
+_Looked = tuple[_Taken, OwnedDocument | None]
+"""With what is stored in its place."""
 
 
 class StoringDocuments:
@@ -53,7 +69,7 @@ class StoringDocuments:
         self._number = number
         self._begun = begun
         self._earlier = EarlierDocuments()
-        self._batch: list[tuple[SessionKey, OwnedDocument]] = []
+        self._batch: list[_Taken] = []
         self._size_bytes = 0
 
     def close(self) -> None:
@@ -85,10 +101,10 @@ class StoringDocuments:
         return target is Target.OURS
 
     async def _take(self, key: SessionKey, document: OwnedDocument) -> None:
-        self._batch.append((key, document))
-        self._size_bytes += len(document.body)
         documents = self._place.documents + 1
         self._place = self._place.model_copy(update={"documents": documents})
+        self._batch.append(_Taken(key, document, self._place))
+        self._size_bytes += len(document.body)
         if len(self._batch) >= BATCH_DOCUMENTS or self._size_bytes >= BATCH_BYTES:
             await self._close_batch()
 
@@ -96,7 +112,7 @@ class StoringDocuments:
         if not self._batch:
             return
         batch, self._batch, self._size_bytes = self._batch, [], 0
-        storing = asyncio.create_task(self._store_batch(batch, self._place))
+        storing = asyncio.create_task(self._store_batch(batch))
         try:
             # Shielded, so that an interruption of ours waits for the batch instead of tearing it.
             await asyncio.shield(storing)
@@ -104,9 +120,28 @@ class StoringDocuments:
             await storing
             raise
 
-    async def _store_batch(
-        self, batch: Sequence[tuple[SessionKey, OwnedDocument]], place: Place
-    ) -> None:
+    async def _store_batch(self, batch: Sequence[_Taken]) -> None:
+        stored = await _all(self._store.read_document(taken.document.key) for taken in batch)
+        waiting = deque(zip(batch, stored, strict=True))
+        while waiting:
+            entry, some = self._entry(waiting)
+            await self._ledger.write(entry)
+            # A project is seen with all that it has: it comes behind everything else.
+            for is_project in (False, True):
+                await _all(
+                    self._store_document(taken.document, one, entry)
+                    for taken, one in some
+                    if (taken.document.key.kind == PROJECT) is is_project
+                )
+            states = Counter(f"{one.kind}.{one.state}" for one in entry.documents.values())
+            counts = Counts(documents=dict(states))
+            place = some[-1][0].place
+            entry.record = BatchRecord(state=BatchState.DONE, place=place, counts=counts)
+            await self._ledger.write(entry)
+            self.counts = self.counts.plus(counts)
+
+    def _entry(self, waiting: deque[_Looked]) -> tuple[BatchEntry, list[_Looked]]:
+        """The entry of the next documents, and these: as many as it can have the images of."""
         begun = self._begun.pop(self._number, None)
         entry = BatchEntry(
             number=self._number,
@@ -116,29 +151,21 @@ class StoringDocuments:
         )
         self._number += 1
         known = {} if begun is None else begun.documents
-        stored = await _all(self._store.read_document(document.key) for _, document in batch)
-        for (key, document), one in zip(batch, stored, strict=True):
-            record = known.get(document.key)
-            if record is None:
-                record = DocumentRecord(
-                    kind=document.key.kind, id=document.key.id, session_id=key.session_id
-                )
-            if one is not None and look_at_document(one, document) is DocumentState.REPLACED:
-                record = record.model_copy(update={"before": EarlierDocument.of(one)})
-            entry.documents[document.key] = record
-        await self._ledger.write(entry)
-        # A project is seen with all that it has: it comes behind everything else.
-        for is_project in (False, True):
-            await _all(
-                self._store_document(document, one, entry)
-                for (_, document), one in zip(batch, stored, strict=True)
-                if (document.key.kind == PROJECT) is is_project
+        some: list[_Looked] = []
+        size_bytes = 0
+        while waiting:
+            (key, document, _), stored = waiting[0]
+            record = known.get(document.key) or DocumentRecord(
+                kind=document.key.kind, id=document.key.id, session_id=key.session_id
             )
-        states = Counter(f"{one.kind}.{one.state}" for one in entry.documents.values())
-        counts = Counts(documents=dict(states))
-        entry.record = BatchRecord(state=BatchState.DONE, place=place, counts=counts)
-        await self._ledger.write(entry)
-        self.counts = self.counts.plus(counts)
+            if stored and look_at_document(stored, document) is DocumentState.REPLACED:
+                record = record.model_copy(update={"before": EarlierDocument.of(stored)})
+            size_bytes += 0 if record.before is None else len(record.before.body.encode())
+            if some and size_bytes > IMAGES_BYTES:
+                break
+            entry.documents[document.key] = record
+            some.append(waiting.popleft())
+        return entry, some
 
     async def _store_document(
         self, document: OwnedDocument, stored: OwnedDocument | None, entry: BatchEntry
