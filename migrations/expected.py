@@ -45,6 +45,12 @@ CREATE TABLE told (                 -- what the source says of sessions themselv
     fields TEXT NOT NULL,
     size_bytes INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE first_told (           -- of each session, what counts
+    user_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    fields TEXT NOT NULL,
+    PRIMARY KEY (user_id, session_id)
+) STRICT, WITHOUT ROWID;
 CREATE VIEW named AS
     SELECT session_id, user_id FROM record UNION ALL SELECT session_id, user_id FROM told;
 """
@@ -67,18 +73,19 @@ UPDATE {table} SET user_id = sole_owner.user_id FROM sole_owner
 """
 
 # Of what is told of a session the first counts, unless no header can hold it.
-_TOLD = """
-SELECT user_id, session_id, fields FROM (
+_FIND_FIRST_TOLD = """
+INSERT INTO first_told SELECT user_id, session_id, fields FROM (
     SELECT *, row_number() OVER (PARTITION BY user_id, session_id ORDER BY position) AS nth
     FROM told WHERE user_id IS NOT NULL AND fields ->> 'artifact' IS NULL
 )
 WHERE nth = 1
     AND size_bytes + 2 * (length(user_id) + length(session_id)) <= ?
-ORDER BY user_id, session_id
 """
 
+_TOLD = "SELECT user_id, session_id, fields FROM first_told ORDER BY user_id, session_id"
+
 _FORGET_PARTS = """
-DELETE FROM record WHERE (user_id, session_id) NOT IN (SELECT user_id, session_id FROM ({told}))
+DELETE FROM record WHERE (user_id, session_id) NOT IN (SELECT user_id, session_id FROM first_told)
 """
 
 _ARTIFACTS = """
@@ -88,8 +95,8 @@ SELECT fields ->> 'artifact' FROM told
 
 _KEYS = """
 SELECT user_id, session_id FROM record WHERE user_id IS NOT NULL
-UNION SELECT user_id, session_id FROM told WHERE user_id IS NOT NULL
-    AND (fields ->> 'created_at' IS NOT NULL OR fields ->> 'updated_at' IS NOT NULL)
+UNION SELECT user_id, session_id FROM first_told
+    WHERE fields ->> 'created_at' IS NOT NULL OR fields ->> 'updated_at' IS NOT NULL
 ORDER BY 1, 2
 """
 
@@ -196,10 +203,10 @@ class ExpectedSessions:
             if self._options.user is not None:
                 forget = f"DELETE FROM {table} WHERE user_id IS NOT ?"  # noqa: S608 - two names
                 self._scratch.execute(forget, [self._options.user])
+        self._scratch.execute(_FIND_FIRST_TOLD, [self._limits.header_bytes])
         if self._reader.needs_session:
             self._scratch.execute("CREATE INDEX told_by_session ON told (session_id, user_id)")
-            forget = _FORGET_PARTS.format(told=_TOLD)
-            self._scratch.execute(forget, [self._limits.header_bytes])
+            self._scratch.execute(_FORGET_PARTS)
         (self.session_count,) = next(self._scratch.execute(f"SELECT count(*) FROM ({_KEYS})"))  # noqa: S608 - ours
 
     def place(self, position: int) -> str:
@@ -209,9 +216,7 @@ class ExpectedSessions:
     def sessions(self) -> Iterator[ExpectedSession]:
         """By user and id."""
         messages = groupby(self._scratch.execute(_EXPECTED), key=itemgetter(0, 1))
-        told = groupby(
-            self._scratch.execute(_TOLD, [self._limits.header_bytes]), key=itemgetter(0, 1)
-        )
+        told = groupby(self._scratch.execute(_TOLD), key=itemgetter(0, 1))
         of_messages, of_told = next(messages, _NOTHING), next(told, _NOTHING)
         for user_id, session_id in self._scratch.execute(_KEYS):
             key = (user_id, session_id)

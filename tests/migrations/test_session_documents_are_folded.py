@@ -157,6 +157,18 @@ async def test_the_same_document_twice_is_one_session(store: SessionStore, tmp_p
     assert (await proof(path, store)).differences == {}
 
 
+async def test_of_a_session_that_is_told_twice_the_first_decides_whether_it_has_a_date(
+    store: SessionStore, tmp_path: Path
+) -> None:
+    dateless, dated = session(title="T"), session(title="T", created_at=at(0))
+
+    report, path = await folded(tmp_path, store, dateless, dated)
+
+    assert await store.list_keys() == []
+    assert report.records.reasons == {"conflicting_id": 1, "missing_created_at": 1}
+    assert (await proof(path, store)).differences == {}
+
+
 async def test_only_the_sessions_of_one_user_are_folded(
     store: SessionStore, tmp_path: Path
 ) -> None:
