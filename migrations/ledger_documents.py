@@ -27,6 +27,11 @@ class DocumentState(StrEnum):
         """Whether the run has stored it."""
         return self in {DocumentState.CREATED, DocumentState.REPLACED}
 
+    @property
+    def is_left(self) -> bool:
+        """Whether it is not what the source says, and stays so."""
+        return self in {DocumentState.CHANGED_SINCE, DocumentState.REFUSED}
+
 
 class EarlierDocument(BaseModel):
     """A document as it was before a run replaced it."""

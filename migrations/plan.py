@@ -20,7 +20,7 @@ from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, both, ignore
 from migrations.planned_project import PlannedProject
-from migrations.project_report import FailedSessions
+from migrations.project_report import FailedSessions, LeftDocument
 from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
 from migrations.retelling import retold_header
 from migrations.space import ScratchStore
@@ -60,6 +60,7 @@ async def plan(
     tally = Tally(both(observer, failed.note) if job.makes_projects else observer)
     sample = SourceSample()
     documents: Counter[str] = Counter()
+    left: list[LeftDocument] = []
     planning = _Planning(job, store, tally, sample)
     with closing(Spool()) as spool, seldom_collected():
         with source:
@@ -86,7 +87,7 @@ async def plan(
                     if projecting is not None:
                         projecting.take(part)
             if projecting is not None:
-                documents += await projecting.documents()
+                documents += await projecting.documents(left)
             done = tally.folded + tally.skipped
             progress.advance(done, done)
     tally.check_balance()
@@ -103,7 +104,7 @@ async def plan(
         estimated_run_seconds=read_seconds + max(fold_seconds, store_seconds),
         needed_bytes=needed_bytes,
         free_bytes=free_bytes,
-        projects=failed.figures(documents) if job.makes_projects else None,
+        projects=failed.figures(documents, left) if job.makes_projects else None,
     )
 
 

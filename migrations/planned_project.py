@@ -8,6 +8,7 @@ from app.store.port import SessionStore
 from migrations.document_targets import look_at_document
 from migrations.folds import Part
 from migrations.job import Job
+from migrations.project_report import LeftDocument
 from migrations.targets import look_at_target
 
 
@@ -29,8 +30,8 @@ class PlannedProject:
         self._has_told = self._has_told or part.session is not None
         self._fold.take(part.messages, part.session, part.artifacts)
 
-    async def documents(self) -> Counter[str]:
-        """How many of each kind and state there will be."""
+    async def documents(self, left: list[LeftDocument]) -> Counter[str]:
+        """How many of each kind and state there will be; tells those that will be left."""
         counts: Counter[str] = Counter()
         if not self._has_told:
             return counts
@@ -39,5 +40,10 @@ class PlannedProject:
             return counts
         for document in self._fold.documents():
             state = look_at_document(await self._store.read_document(document.key), document)
-            counts[f"{document.key.kind}.{state}"] += 1
+            user_id, kind, document_id = document.key
+            counts[f"{kind}.{state}"] += 1
+            if state.is_left:
+                left.append(
+                    LeftDocument(user_id, self._key.session_id, kind, document_id, str(state))
+                )
         return counts

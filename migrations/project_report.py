@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from shlex import quote
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from migrations.ledger_documents import DocumentState
 from migrations.outcomes import Outcome, OutcomeKind
 
 _FAILED_LIMIT = 1000
+LEFT_LIMIT = 1000
 _SHOWN_FAILED = 20
 
 DOCUMENT_WORDS: Mapping[str, str] = {
@@ -22,6 +24,17 @@ DOCUMENT_WORDS: Mapping[str, str] = {
     VERSION_KIND: "versions of artifacts",
 }
 """What the kinds of documents are for people."""
+
+
+class LeftDocument(NamedTuple):
+    """A document that is not what the source says, and stays so."""
+
+    user_id: str
+    session_id: str
+    kind: str
+    id: str
+    state: str
+    """Of `DocumentState`."""
 
 
 class FailedSession(NamedTuple):
@@ -41,6 +54,8 @@ class ProjectFigures:
     failed_sessions: Sequence[Mapping[str, str | None]]
     """The first of those of which something was rejected; `--session ID` retries one alone."""
     failed_session_count: int
+    left: Sequence[Mapping[str, str]]
+    """The first of the documents that are left as they are, with their `DocumentState`."""
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -55,6 +70,11 @@ class ProjectFigures:
                 yield f"    {one['session_id']!r}{user}: {retry} retries it alone"
             if self.failed_session_count > _SHOWN_FAILED:
                 yield f"    and {self.failed_session_count - _SHOWN_FAILED:,} more (--json)"
+        for one in self.left[:_SHOWN_FAILED]:
+            of_session = f"session {one['session_id']!r} of {one['user_id']!r}"
+            yield f"left as it is, {one['state']}: {one['kind']} {one['id']!r} of {of_session}"
+        if len(self.left) > _SHOWN_FAILED:
+            yield f"    and {len(self.left) - _SHOWN_FAILED:,} more (--json)"
 
 
 class FailedSessions:
@@ -80,13 +100,14 @@ class FailedSessions:
             if session_id is not None:
                 self.add(FailedSession(None, session_id))
 
-    def figures(self, documents: Mapping[str, int]) -> ProjectFigures:
+    def figures(self, documents: Mapping[str, int], left: Iterable[LeftDocument]) -> ProjectFigures:
         """With the counts of documents, by kind and state as the ledger has them."""
         shown = list(self._found.values())[:_FAILED_LIMIT]
         return ProjectFigures(
             documents=document_counts(documents),
             failed_sessions=[one._asdict() for one in shown],
             failed_session_count=len(self._found),
+            left=[one._asdict() for one in islice(left, LEFT_LIMIT)],
         )
 
 

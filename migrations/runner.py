@@ -1,7 +1,7 @@
 """Runner: source → fold → store, in bounded memory, noted in a ledger from which it can go on."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,8 +18,9 @@ from migrations.folds import PartedSession, folded_sessions, read_source
 from migrations.going_on import ledger_of
 from migrations.job import Job
 from migrations.ledger import BatchState, RunLedger, RunState
+from migrations.ledger_documents import DocumentState
 from migrations.outcomes import Observer, Outcome, Tally, both, ignore
-from migrations.project_report import FailedSessions
+from migrations.project_report import LEFT_LIMIT, FailedSessions, LeftDocument
 from migrations.report import RunReport, record_counts, session_counts
 from migrations.spool import Spool, Totals, spool_path
 from migrations.storing import Resumed, Storing
@@ -135,7 +136,9 @@ async def run(
         messages_added=storing.counts.messages_added,
         late=storing.counts.late,
         retold=storing.counts.retold,
-        projects=None if documents is None else failed.figures(documents),
+        projects=None
+        if documents is None
+        else failed.figures(documents, await _left_documents(ledger, documents)),
     )
 
 
@@ -194,6 +197,22 @@ async def _store_documents(
     with closing(documents):
         await documents.store_all(_sessions(job, spool, store, ledger), place.sessions)
     return storing.counts.plus(documents.counts).documents
+
+
+async def _left_documents(
+    ledger: RunLedger, documents: Mapping[str, int]
+) -> Sequence[LeftDocument]:
+    """The first of those that are not what the source says, and stay so."""
+    left: list[LeftDocument] = []
+    if not any(DocumentState(name.split(".")[1]).is_left for name in documents):
+        return left
+    async for entry in ledger.batches():
+        for key, one in entry.documents.items():
+            if one.state is not None and DocumentState(one.state).is_left:
+                left.append(LeftDocument(key.user_id, one.session_id, *key[1:], one.state))
+        if len(left) >= LEFT_LIMIT:
+            break
+    return left
 
 
 def _sessions(

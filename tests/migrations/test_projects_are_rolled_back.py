@@ -10,8 +10,11 @@ from app.domain.message import NewMessage
 from app.domain.project_context import ContextEntry, ContextKind
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
+from migrations.command_work import thrown_away
+from migrations.jobs.sessions_to_projects import SESSIONS_TO_PROJECTS
 from migrations.ledger import find_run
 from migrations.ledger_report import ledger_report
+from migrations.plan import plan
 from migrations.report import RollbackReport, RunReport
 from migrations.rollback import roll_back
 from tests.factories import make_new_session
@@ -211,11 +214,20 @@ async def test_what_is_in_the_place_of_a_document_is_left_and_named_by_the_run(
         replaces=None,
     )
 
+    async with thrown_away() as scratch:
+        job, path = SESSIONS_TO_PROJECTS, tmp_path / "old.jsonl"
+        planned = await plan(job, job.open(str(path)), store, scratch)
     again, path = await projected(tmp_path, store, FULL)
     back = await undone(store, again)
 
+    assert planned.projects is not None
     assert again.projects is not None
     assert again.projects.documents["project"]["refused"] == 1
+    assert again.projects.left == planned.projects.left
+    assert [(one["kind"], one["id"], one["state"]) for one in again.projects.left] == [
+        ("project", project.id, "refused")
+    ]
+    assert f"left as it is, refused: project {project.id!r} of session 's1'" in again.to_text()
     assert again.projects.documents["artifact"]["created"] == 1
     assert back.documents == counts(removed=4, untouched=1)
     (document,) = await documents_of(store, "project")
@@ -242,3 +254,24 @@ async def test_what_its_user_has_deleted_does_not_come_back(
     assert again.sessions["refused"] == 1
     assert await documents_of(store, ARTIFACT) == []
     assert list(await projects_of(store)) == ["s1"]
+
+
+async def test_of_a_user_who_was_erased_nothing_is_known_and_nothing_comes_back(
+    store: SessionStore, tmp_path: Path
+) -> None:
+    bobs = old_session(said("m1", "his"), user_id="bob")
+    run, _ = await projected(tmp_path, store, FULL, bobs)
+    await store.erase_user("bob", START)
+
+    again, _ = await projected(tmp_path, store, FULL, bobs)
+    entries = [entry async for entry in (await find_run(store, run.run_id)).batches()]
+    report = await undone(store, run)
+
+    assert again.projects is not None
+    assert again.projects.documents["project"] == {
+        **dict.fromkeys(again.projects.documents["project"], 0),
+        "unchanged": 1,
+    }
+    assert await documents_of(store, "project", "bob") == []
+    assert {key.user_id for entry in entries for key in entry.documents} == {"ada"}
+    assert report.documents == counts(removed=5)

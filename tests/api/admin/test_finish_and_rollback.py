@@ -11,6 +11,7 @@ from app.store.sqlite.store import SQLiteStore
 from migrations.ledger import Holder, find_run
 from tests.api.admin.serving import MIGRATIONS, RUNS, end, events, served
 from tests.api.requests import problem
+from tests.migrations.old_sessions import old_session, said
 from tests.migrations.sources import document, write_source
 
 ADAS = {"X-User-Id": "ada"}
@@ -232,3 +233,22 @@ async def test_a_finish_under_way_is_told_apart_from_one_that_was_killed(
     assert (told["is_at_work"], told["is_interrupted"]) == (lives, not lives)
     assert again.status_code == (409 if lives else 200), again.text
     assert anew is None or problem(anew)[:2] == (409, "run_busy")
+
+
+async def test_old_sessions_become_projects_and_their_source_stays(
+    operator: AsyncClient, source: Path
+) -> None:
+    write_source(source, [old_session(said("m1", "go"))])
+    order = {"job": "sessions-to-projects", "source": str(source)}
+    run = await folded(operator, source, job="sessions-to-projects")
+    verified_end = end(await operator.post(f"{MIGRATIONS}/verify", json=order))
+
+    refused = await operator.post(f"{run}/finish", json={"source": str(source)})
+    report = end(await operator.get(f"{run}/events"))["report"]
+    led = await operator.get("/execution/s1", headers=ADAS)
+
+    assert verified_end["report"]["documents_expected"]["project"] == 1
+    assert report["documents"]["project"]["created"] == 1
+    assert problem(refused) == (409, "run_state", [])
+    assert "keeps its source" in refused.json()["detail"]
+    assert led.headers["location"].startswith("/project/")
