@@ -6,12 +6,22 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import chain
+from typing import Any
 
-from app.domain.following import Bookmark, SessionChange, SessionChanges
+from pydantic_core import from_json
+
+from app.domain.encoded import EncodedSession
+from app.domain.following import Bookmark, ChangeKind, SessionChange, SessionChanges
+from app.domain.free_json import canonical_json
 from app.domain.identity import SessionKey
 from app.errors import SessionNotFoundError
-from app.store.port import SessionStore
+from app.store.port import HEADER_ONLY, SessionStore
+
+_COUNTERS = frozenset(
+    {"message_count", "next_seq", "last_message_at", "updated_at", "revision", "changes"}
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,15 +49,25 @@ LiveEvent = Following | SessionChange | Lost | Gone
 
 
 class _Listener:
-    """Someone who follows one session; all that is kept is how far they have come."""
+    """Someone who follows one session; all that is kept is what they know of it."""
 
-    __slots__ = ("bell", "bookmark", "error", "key")
+    __slots__ = ("bell", "bookmark", "error", "header_digest", "key")
 
-    def __init__(self, key: SessionKey, bookmark: Bookmark) -> None:
+    def __init__(self, key: SessionKey, bookmark: Bookmark, header_digest: bytes | None) -> None:
         self.key = key
         self.bookmark = bookmark
+        self.header_digest = header_digest
+        """None where they may know an older header."""
         self.bell = asyncio.Event()
         self.error: Exception | None = None
+
+    def learns_by(self, change: SessionChange) -> bool:
+        """Come as far as a change; False where it tells nothing new."""
+        self.bookmark = change.bookmark
+        if change.kind is not ChangeKind.HEADER:
+            return True
+        known, self.header_digest = self.header_digest, _header_digest(change.json)
+        return self.header_digest != known
 
 
 class LiveService:
@@ -82,8 +102,10 @@ class LiveService:
             raise SessionNotFoundError(key.session_id)
         after = after or found[key]
         first = await self._store.read_changes(key, after)
+        header = await self._store.read(key, HEADER_ONLY)
         await self._keep_watch()
-        return self._events(_Listener(key, after), first)
+        digest = _header_digest(header.header_json) if _bookmark_of(header) == after else None
+        return self._events(_Listener(key, after, digest), first)
 
     def end(self) -> None:
         """Let everyone who has nothing to read go, now and from now on: the process is to end."""
@@ -107,10 +129,11 @@ class LiveService:
             while True:
                 latest = found.latest
                 for change in found.changes or ():
-                    listener.bookmark = change.bookmark
-                    yield change
+                    if listener.learns_by(change):
+                        yield change
                 if not found.changes and listener.bookmark != latest:
                     listener.bookmark = latest
+                    listener.header_digest = None
                     yield Lost(latest)
                 del found  # not to be kept by those who wait
                 if listener.bookmark == latest and not await self._has_news(listener):
@@ -166,3 +189,15 @@ class LiveService:
 
     def _all(self) -> Iterator[_Listener]:
         return chain.from_iterable(self._listeners.values())
+
+
+def _bookmark_of(session: EncodedSession) -> Bookmark:
+    header = session.header()
+    return Bookmark(header.generation, header.next_seq, header.changes)
+
+
+def _header_digest(header_json: bytes) -> bytes:
+    """What tells headers apart but for their counters, which every change moves."""
+    members: dict[str, Any] = from_json(header_json)
+    lasting = {name: value for name, value in members.items() if name not in _COUNTERS}
+    return blake2b(canonical_json(lasting), digest_size=16).digest()

@@ -19,7 +19,8 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "First `ready`. Then `message` (a new one), `message_edited` and"
         " `message_deleted`, whose data is the message (`ChatMessage`), and `session`, whose data"
-        " is the header (`SessionHeader`), which has or may have changed. `gap`: what lies before"
+        " is the header (`SessionHeader`), which has changed; once more, perhaps, to who comes back"
+        " with an older id. `gap`: what lies before"
         " cannot be told, read the session whole. `deleted`: the session is gone; nothing follows."
         " `error`: a `Problem`; nothing follows, go on from the last id. Comments in quiet times.",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},

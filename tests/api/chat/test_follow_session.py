@@ -128,6 +128,26 @@ async def test_a_listener_goes_on_after_the_last_event_it_has_heard(ada: httpx.A
     assert [event.data["content"] for event in (heard, *rest)] == ["a", "b", "c"]
 
 
+async def test_an_edit_after_an_edit_is_no_change_of_the_header(ada: httpx.AsyncClient) -> None:
+    await make_session(ada)
+    await append(ada, "a")
+    await ada.put(SESSION, json={"session_name": "named"})
+
+    async with listening(ada, EVENTS) as listener:
+        await listener.heard("ready")
+        for content in ("edited", "edited again"):
+            await ada.patch(f"{MESSAGES}/ma", json={"content": content})
+        await append(ada, "last")
+        heard = [await listener.heard("message_edited", "message")]
+        while heard[-1].name != "message":
+            heard.append(await listener.heard("message_edited", "message"))
+        await ada.put(SESSION, json={"session_name": "named anew"})
+        changed = await listener.heard("session")
+
+    assert heard[-2].data["content"] == "edited again"
+    assert changed.data["session_name"] == "named anew"
+
+
 async def test_another_life_of_the_session_is_a_gap_and_goes_on(ada: httpx.AsyncClient) -> None:
     await make_session(ada)
     await append(ada, "a")
