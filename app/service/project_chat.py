@@ -10,6 +10,7 @@ from app.errors import AppError, Fault, InvalidInputError
 from app.service.artifacts import ArtifactService, Writing
 from app.service.drafts import MessageDraft
 from app.service.project_sessions import ProjectSessionService
+from app.service.projects import ProjectService
 from app.service.replies import Asked, ReplyOptions, ReplyService
 from app.service.reply_reading import ReplyEvents
 from app.service.reply_writing import UseText
@@ -43,9 +44,14 @@ class ProjectChatService:
     """What a user does by talking in a project. Any method may raise a `StoreError`."""
 
     def __init__(
-        self, replies: ReplyService, sessions: ProjectSessionService, artifacts: ArtifactService
+        self,
+        replies: ReplyService,
+        projects: ProjectService,
+        sessions: ProjectSessionService,
+        artifacts: ArtifactService,
     ) -> None:
         self._replies = replies
+        self._projects = projects
         self._sessions = sessions
         self._artifacts = artifacts
 
@@ -54,7 +60,7 @@ class ProjectChatService:
     ) -> Asked:
         """Store a message, in a new conversation where none is named, and begin the reply to it.
 
-        With a selection, the answer replaces it, as the artifact's next version. A repetition, by
+        A draft is in progress from then on. With a selection, the answer replaces it, as the artifact's next version. A repetition, by
         the message's id or the key, leads to the same conversation and reply.
 
         Raises:
@@ -69,6 +75,7 @@ class ProjectChatService:
             DocumentTooLargeError: the message has too many bytes.
         """
         key = await self._place_of(user_id, project_id, wish, idempotency_key)
+        await self._projects.begin(user_id, project_id)
         selected = wish.selection
         if selected is None:
             draft = MessageDraft(wish.message, id=wish.message_id)

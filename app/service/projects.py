@@ -193,6 +193,18 @@ class ProjectService:
                 return ProjectState(changed, following.version)
         raise _too_busy()
 
+    async def begin(self, user_id: str, project_id: str) -> None:
+        """Let a draft be in progress, since work in it has begun; what is no draft stays.
+
+        So does one that another changes, or deletes, at this very moment.
+        """
+        with suppress(ProjectNotFoundError, ProjectRevisionMismatchError):
+            project, version = await self.get(user_id, project_id)
+            if project.status is ProjectStatus.DRAFT:
+                unchanged = Precondition(versions=frozenset({version}))
+                patch = {"status": ProjectStatus.IN_PROGRESS}
+                await self.change(user_id, project_id, patch, unchanged)
+
     async def delete(
         self,
         user_id: str,

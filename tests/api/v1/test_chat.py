@@ -48,6 +48,7 @@ async def test_a_message_makes_a_conversation_and_is_answered(asking: httpx.Asyn
     assert text_of(deltas) == "Because 😀"
     assert (end.name, end.data["status"], end.data["length"]) == ("message_end", "complete", 9)
     assert end.data["usage"]["total_tokens"] == 14
+    assert (await asking.get(project)).json()["status"] == "in_progress"
     assert await said_in(asking, f"{project}/conversations/{conversation_id}") == [
         ("user", "When to sow?"),
         ("assistant", "Because 😀"),
