@@ -60,8 +60,9 @@ class ProjectChatService:
     ) -> Asked:
         """Store a message, in a new conversation where none is named, and begin the reply to it.
 
-        A draft is in progress from then on. With a selection, the answer replaces it, as the artifact's next version. A repetition, by
-        the message's id or the key, leads to the same conversation and reply.
+        A draft is in progress from then on. With a selection, the answer replaces it, as the
+        artifact's next version. A repetition, by the message's id or the key, leads to the same
+        conversation and reply.
 
         Raises:
             ProjectNotFoundError: the user has no such project.
