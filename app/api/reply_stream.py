@@ -1,7 +1,8 @@
 """Reply streams: what is told of a reply, as server-sent events that any listener can go on from.
 
 An event's id is `<message id>.<n>`, n being how many code points of the reply's text there are with
-it: whoever has the stored message has all that is needed to go on from any of them.
+it: whoever has the stored message has all that is needed to go on from any of them. The message id
+is written as in paths, so that no id can break a line.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Depends, Header, Path
 
 from app.api.event_stream import MEDIA_TYPE, EventStream, ServerEvent
-from app.api.paths import decode_id
+from app.api.paths import decode_id, encode_id
 from app.domain.reply import MEMBER, ReplyStatus
 from app.errors import AppError, Fault, InvalidInputError
 from app.service.running_reply import ReplyBegan, ReplyDelta, ReplyEnded, ReplyEvent
@@ -27,7 +28,7 @@ REPLY_EVENTS: dict[int | str, dict[str, Any]] = {
 }
 """What a route that streams a reply says of its answer."""
 
-_EVENT_ID = re.compile(r"([\x21-\x7e]{1,1024})\.([0-9]{1,15})")
+_EVENT_ID = re.compile(r"([\x21-\x7e]{1,4096})\.([0-9]{1,15})")
 
 _DETAILS = {
     "lease_expired": "Whoever wrote the reply has left it; what was stored is all there is.",
@@ -55,9 +56,10 @@ async def last_event_of(
     if last_event_id is None:
         return None
     match = _EVENT_ID.fullmatch(last_event_id)
-    if match is None:
+    message_id = decode_id(match[1]) if match else None
+    if match is None or message_id is None:
         raise InvalidInputError(Fault("Last-Event-ID", "must be the id of an event of a reply"))
-    return ListenerPlace(match[1], int(match[2]))
+    return ListenerPlace(message_id, int(match[2]))
 
 
 async def reply_in_path(
@@ -99,10 +101,10 @@ async def _server_events(
                         **names,
                         "in_reply_to": event.in_reply_to,
                     }
-                    yield ServerEvent("message_start", data, f"{message_id}.{event.position}")
+                    yield ServerEvent("message_start", data, _event_id(message_id, event.position))
                 case ReplyDelta():
                     data = {"text": event.text}
-                    yield ServerEvent("delta", data, f"{message_id}.{event.position}")
+                    yield ServerEvent("delta", data, _event_id(message_id, event.position))
                 case ReplyEnded():
                     yield _end_of(event, message_id)
     except AppError as error:
@@ -126,4 +128,8 @@ def _end_of(event: ReplyEnded, message_id: str) -> ServerEvent:
             "reason": reason,
             "detail": event.detail or _DETAILS.get(reason, "The reply did not come to its end."),
         }
-    return ServerEvent(name, told, f"{message_id}.{event.length}")
+    return ServerEvent(name, told, _event_id(message_id, event.length))
+
+
+def _event_id(message_id: str, position: int) -> str:
+    return f"{encode_id(message_id)}.{position}"

@@ -46,6 +46,7 @@ OPERATIONS = [
         ("/api/v1/sessions", ["GET", "POST"]),
         ("/api/v1/sessions/{id}", ["GET"]),
         ("/api/v1/sessions/{id}/messages", ["GET"]),
+        ("/api/v1/sessions/{id}/chat", ["POST"]),
         ("/api/v1/projects/{id}/context", ["GET"]),
         ("/api/v1/projects/{id}/context/{id}", ["POST"]),
         ("/api/v1/projects/{id}/artifacts", ["GET", "POST"]),

@@ -181,6 +181,26 @@ WORKSPACE = Door(
             (Call("GET", f"{_CONVERSATIONS}/{{conversation_id}}/messages", "limit=50"),),
             "Pages have a `cursor`, and no `total`.",
         ),
+        Move(
+            Call(
+                "POST",
+                f"{_OLD}/{{session_id}}/chat",
+                body={"content": "When to sow?"},
+                streams=True,
+            ),
+            (
+                Call(
+                    "POST",
+                    f"{_PROJECT}/chat",
+                    body={"message": "When to sow?", "conversation_id": "trip"},
+                    streams=True,
+                ),
+            ),
+            "`message` instead of `content`, which the old route takes as well. Both stream"
+            " `message_start`, `delta`, and `message_end` or `error`; with `Last-Event-ID` the same"
+            " request goes on where it broke off. Without a `conversation_id` a conversation is"
+            " made; a `selection` lets the answer replace a part of an artifact.",
+        ),
     ),
 )
 

@@ -141,6 +141,7 @@ OPERATIONS = {
     "read_conversation": Operation("GET", CONVERSATION),
     "list_conversation_messages": Operation("GET", f"{CONVERSATION}/messages"),
     "create_workspace_session": Operation("POST", V1_SESSIONS, {"workspace_id": "w"}),
+    "chat_in_workspace_session": Operation("POST", f"{V1_SESSIONS}/session/chat", {"content": "x"}),
     "list_workspace_sessions": Operation("GET", f"{V1_SESSIONS}?workspace_id=w"),
     "get_workspace_session": Operation("GET", f"{V1_SESSIONS}/session"),
     "list_workspace_session_messages": Operation("GET", f"{V1_SESSIONS}/session/messages"),

@@ -9,6 +9,7 @@ from app.api.v1 import (
     conversation_routes,
     export_routes,
     project_routes,
+    session_chat_routes,
     session_routes,
 )
 
@@ -20,4 +21,5 @@ ROUTES: list[BaseRoute] = [
     *artifact_routes.router.routes,
     *session_routes.router.routes,
     *export_routes.router.routes,
+    *session_chat_routes.router.routes,
 ]

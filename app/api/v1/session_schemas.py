@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from app.domain.free_json import Text
 from app.domain.identity import Id
@@ -31,6 +31,15 @@ class WorkspaceSessionList(BaseModel):
     status: OldStatus | None = None
     limit: int = Field(20, ge=1, le=OLD_PAGE_LIMIT)
     offset: int = Field(0, ge=0, le=2**31 - 1)
+
+
+class SessionChat(BaseModel):
+    """What is said in a session; members that we do not know are ignored, as they always were."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    message: Annotated[Text, Field(validation_alias=AliasChoices("message", "content"))]
+    """Older clients call it `content`."""
 
 
 class WorkspaceSessionView(BaseModel):

@@ -39,6 +39,7 @@ BODIES: Mapping[str, Any] = {
     "append_messages": {"content": "stolen", "user_id": "ada"},
     "edit_message": {"content": "stolen"},
     "reply_in_session": {"content": "stolen"},
+    "chat_in_workspace_session": {"content": "stolen"},
     "chat_in_project": {"message": "stolen", "conversation_id": "adas-session"},
     "legacy_post_message": {"content": "stolen", "session_id": "adas-session"},
     "create_project_session": {"title": "stolen"},

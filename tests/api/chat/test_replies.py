@@ -224,3 +224,23 @@ async def test_an_old_client_of_a_service_without_an_assistant_simply_has_no_rep
 
     assert "reply" not in plain.json()
     assert waiting.json() == plain.json() | {"reply": None}
+
+
+@pytest.mark.parametrize(
+    ("reply_id", "segment"),
+    [("a/b", "a%2Fb"), ("x\r\nid: y", "x%0D%0Aid%3A%20y"), ("~ü.9", "~fsO8Ljk")],
+)
+async def test_any_id_can_be_that_of_a_reply(
+    ada: httpx.AsyncClient, reply_id: str, segment: str
+) -> None:
+    metadata = {"reply": {"status": "complete", "in_reply_to": "q"}}
+    message = {"id": reply_id, "content": "So.", "message_type": "assistant", "metadata": metadata}
+    await ada.post(MESSAGES, json=message)
+    path = f"{SESSION}/replies/{segment}/events"
+
+    events = events_of((await ada.get(path)).text)
+    joined = events_of((await ada.get(path, headers={"Last-Event-ID": f"{segment}.2"})).text)
+
+    assert events[0].data["message_id"] == reply_id
+    assert [event.id for event in events] == [f"{segment}.0", f"{segment}.3", f"{segment}.3"]
+    assert text_of(joined) == "."
