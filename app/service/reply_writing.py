@@ -25,6 +25,9 @@ from app.store.port import SessionStore
 _METADATA_RESERVE_BYTES = 64 * 1024
 """What is left free of a message's limit, for all that is not its text."""
 
+_CANCEL_SECONDS = 0.1
+"""When a cancellation is repeated: Python 3.11's `wait_for`, which drivers use, may lose one."""
+
 _log = logging.getLogger(__name__)
 
 MakePrompt = Callable[[], Awaitable[Sequence[PromptMessage]]]
@@ -89,7 +92,9 @@ class ReplyWriter:
             _log.warning("A reply could not be written out: %s", error)
             ended = ReplyEnded(ReplyStatus.PARTIAL, reply.length, error.code, str(error))
         finally:
-            asking.cancel()
+            while not asking.done():
+                asking.cancel()
+                await asyncio.wait({asking}, timeout=_CANCEL_SECONDS)
         reply.finish(ended)
 
     async def _ask(self, reply: RunningReply, make_prompt: MakePrompt) -> _End:
@@ -111,6 +116,8 @@ class ReplyWriter:
             await asyncio.wait({asking}, timeout=self._pace.flush_seconds)
             if asking.done():
                 return
+            if reply.is_stopped:
+                asking.cancel()
             try:
                 lease = self._pace.lease_from(self._clock.now())
                 await self._put(reply, reply.text, reply.state.renewed(lease))

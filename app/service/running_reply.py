@@ -83,7 +83,8 @@ class RunningReply:
         """Of the text as JSON, which is how stores count it."""
         self._text = StringIO()
         self._asking: asyncio.Task[Any] | None = None
-        self._is_stopped = False
+        self.is_stopped = False
+        """Whether nobody is to be asked any more."""
         self._end: ReplyEnded | None = None
         self._moved = asyncio.Event()
 
@@ -112,12 +113,12 @@ class RunningReply:
     def is_asked_by(self, asking: asyncio.Task[Any]) -> None:
         """Say who asks the assistant, so that it can be stopped."""
         self._asking = asking
-        if self._is_stopped:
+        if self.is_stopped:
             asking.cancel()
 
     def stop(self) -> None:
         """Ask no more; what came is written out as partial."""
-        self._is_stopped = True
+        self.is_stopped = True
         if self._asking is not None:
             self._asking.cancel()
 
