@@ -13,7 +13,7 @@ from starlette.requests import Request
 from app.api.auth import Authenticator, Principal
 from app.api.etags import precondition_of
 from app.api.paths import decode_id
-from app.domain.identity import ANONYMOUS, SessionKey
+from app.domain.identity import ANONYMOUS, SessionKey, checked_id
 from app.domain.session import Precondition
 from app.errors import (
     BlankProjectError,
@@ -145,11 +145,12 @@ async def project_in_path(
         ProjectNotFoundError: the path holds no id.
     """
     decoded = decode_id(project_id)
-    if decoded is None:
-        raise ProjectNotFoundError(project_id)
-    if not decoded.strip():
+    if decoded is not None and not decoded.strip():
         raise BlankProjectError
-    return decoded
+    try:
+        return checked_id(decoded or "")
+    except ValueError:
+        raise ProjectNotFoundError(project_id) from None
 
 
 async def message_in_path(

@@ -120,6 +120,16 @@ class ArtifactVersion(BaseModel):
         return document.read_as(cls)
 
 
+class RequestNote(BaseModel):
+    """Which number a request for a new version is trying to take."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    number: int
+    said: str
+    """A digest of what a repetition must repeat."""
+
+
 def version_key(user_id: str, artifact_id: str, number: int) -> DocumentKey:
     """Where stores keep the version of an artifact that has this number."""
     return DocumentKey(user_id, VERSION_KIND, derived_id(VERSION_KIND, artifact_id, str(number)))

@@ -10,6 +10,7 @@ from app.domain.artifact import (
     REQUEST_KIND,
     VERSION_KIND,
     ArtifactVersion,
+    RequestNote,
     version_key,
 )
 from app.domain.free_json import canonical_json
@@ -133,29 +134,29 @@ class VersionKeeper:
     ) -> OwnedDocument | None:
         key = DocumentKey(user_id, REQUEST_KIND, request.id_in(artifact_id))
         note = await self._store.read_document(key)
-        if note is not None and note.members["said"] != _digest(request):
+        if note is not None and note.read_as(RequestNote).said != _digest(request):
             raise RequestKeyConflictError
         return note
 
     async def _made_by(self, note: OwnedDocument) -> OwnedDocument | None:
-        key = version_key(note.key.user_id, note.group, note.members["number"])
-        tried = await self._store.read_document(key)
-        is_ours = tried is not None and tried.members["request_id"] == note.key.id
-        return tried if is_ours else None
+        number = note.read_as(RequestNote).number
+        tried = await self._store.read_document(version_key(note.key.user_id, note.group, number))
+        if tried is None or ArtifactVersion.from_document(tried).request_id != note.key.id:
+            return None
+        return tried
 
     async def _take_note(
         self, version: ArtifactVersion, request: Request, note: OwnedDocument | None
     ) -> bool:
         """Note the number that is tried now; says whether it may be."""
-        members = {"number": version.number, "said": _digest(request)}
+        members = dict(RequestNote(number=version.number, said=_digest(request)))
         if note is None:
             key = DocumentKey(version.user_id, REQUEST_KIND, request.id_in(version.artifact_id))
             first = OwnedDocument.new(key, members, group=version.artifact_id, order="")
             return await self._store.put_document(first, replaces=None)
-        if note.members["number"] == version.number:
-            return True
-        if note.members["number"] > version.number:
-            return False  # a twin of this request has seen newer versions than this one
+        noted = note.read_as(RequestNote).number
+        if noted >= version.number:
+            return noted == version.number  # else a twin of this request has seen newer versions
         return await self._store.put_document(note.changed(members), replaces=note.version)
 
 

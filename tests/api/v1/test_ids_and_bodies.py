@@ -12,7 +12,7 @@ from tests.factories import ADA, make_message, make_new_session
 from tests.fake_clock import START
 
 IDS = ["with/slash", "..", "~tilde", "100%", "日本語", "e\u0301", "line\r\nbreak", "é" * 512]
-NO_IDS = ["~!", "%FF", "a%00b"]
+NO_IDS = ["~!", "%FF", "a%00b", "x" * 1025]
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
@@ -64,8 +64,9 @@ async def test_a_segment_that_holds_no_id_is_not_found(ada: httpx.AsyncClient) -
             await ada.get(f"{project}/conversations/{segment}"),
             await ada.get(f"{project}/artifacts/{segment}"),
             await ada.get(f"/api/v1/sessions/{segment}"),
+            await ada.post(f"/api/projects/{segment}/sessions", json={}),
         ]
-        assert [problem(answer)[0] for answer in answers] == [404] * 4
+        assert [problem(answer)[0] for answer in answers] == [404] * 5
     assert problem(await ada.get(f"{PROJECTS}/%20"))[:2] == (400, "blank_project")
 
 
