@@ -1,12 +1,14 @@
 """ProjectChatService: an assistant answers in conversations of projects, and edits artifacts."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from app.domain.artifact import ArtifactKey
 from app.domain.identity import SessionKey, derived_id, session_id_of_key
 from app.domain.selection import Selection
-from app.errors import AppError, Fault, InvalidInputError
+from app.domain.session import Precondition
+from app.errors import AppError, AssistantMissingError, Fault, InvalidInputError
 from app.service.artifacts import ArtifactService, Writing
 from app.service.drafts import MessageDraft
 from app.service.project_sessions import ProjectSessionService
@@ -56,7 +58,13 @@ class ProjectChatService:
         self._artifacts = artifacts
 
     async def chat(
-        self, user_id: str, project_id: str, wish: ChatWish, *, idempotency_key: str | None = None
+        self,
+        user_id: str,
+        project_id: str,
+        wish: ChatWish,
+        *,
+        idempotency_key: str | None = None,
+        precondition: Precondition | None = None,
     ) -> Asked:
         """Store a message, in a new conversation where none is named, and begin the reply to it.
 
@@ -72,29 +80,56 @@ class ProjectChatService:
             AssistantMissingError: nobody answers here; the message is stored.
             AssistantBusyError: too many replies are under way in this process.
             ReplyRunningError: the conversation has a reply under way, to another message.
+            RevisionMismatchError: the precondition on the conversation does not hold.
             MessageIdConflictError: a known id or key came with another content.
             DocumentTooLargeError: the message has too many bytes.
         """
         key = await self._place_of(user_id, project_id, wish, idempotency_key)
+        try:
+            asked = await self._ask(key, project_id, wish, idempotency_key, precondition)
+        except AppError as error:
+            if isinstance(error, AssistantMissingError):
+                await self._projects.begin(user_id, project_id)
+            elif wish.conversation_id is None:
+                # What was made for a message that is not stored goes again, unless it has others.
+                with suppress(AppError):
+                    await self._sessions.delete_session(project_id, key, force=False)
+            raise
         await self._projects.begin(user_id, project_id)
+        return asked
+
+    async def _ask(
+        self,
+        key: SessionKey,
+        project_id: str,
+        wish: ChatWish,
+        idempotency_key: str | None,
+        precondition: Precondition | None,
+    ) -> Asked:
         selected = wish.selection
+        options = ReplyOptions(precondition=precondition)
         if selected is None:
             draft = MessageDraft(wish.message, id=wish.message_id)
-            return await self._replies.ask(key, draft, idempotency_key=idempotency_key)
+            return await self._replies.ask(
+                key, draft, idempotency_key=idempotency_key, options=options
+            )
         said = {"artifact_id": selected.artifact_id, **selected.selection.model_dump(mode="json")}
         draft = MessageDraft(wish.message, id=wish.message_id, metadata={"selection": said})
-        artifact = ArtifactKey(user_id, project_id, selected.artifact_id)
+        artifact = ArtifactKey(key.user_id, project_id, selected.artifact_id)
 
         async def prepare(answer_id: str) -> ReplyOptions:
             state = await self._artifacts.get(artifact)
             text = state.shown.content
             selected.selection.replaced(text, "")  # or it is told at once, and nobody is asked
             return ReplyOptions(
+                precondition=precondition,
                 instruction=_instruction(state.artifact.name, text, selected.selection),
                 use_text=self._replace(artifact, selected.selection, key, answer_id),
             )
 
-        return await self._replies.ask(key, draft, idempotency_key=idempotency_key, prepare=prepare)
+        return await self._replies.ask(
+            key, draft, idempotency_key=idempotency_key, options=options, prepare=prepare
+        )
 
     async def follow(
         self,

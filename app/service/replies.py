@@ -302,5 +302,5 @@ class ReplyService:
             await writer.write(reply, make_prompt, use_text)
         finally:
             # Unless it has told of its end itself; asyncio's log has the error then.
-            reply.finish(ReplyEnded(ReplyStatus.PARTIAL, reply.length, "internal_error"))
+            reply.finish(ReplyEnded(ReplyStatus.PARTIAL, reply.kept, "internal_error"))
             del self._running[reply.key, reply.message_id]

@@ -37,7 +37,7 @@ UseText = Callable[[str], Awaitable[dict[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class ReplyPace:
-    """How often a reply is written out, and how long its writer is believed to be at work."""
+    """How often what is new is written out, and how long a writer is believed to be at work."""
 
     flush_seconds: float = 1.0
     lease_seconds: float = 15.0
@@ -47,6 +47,11 @@ class ReplyPace:
     def lease_from(self, now: datetime) -> datetime:
         """Until when a lease holds that is taken now."""
         return now + timedelta(seconds=self.lease_seconds)
+
+    def is_late(self, lease_expires_at: datetime | None, now: datetime) -> bool:
+        """Whether half of a lease is over, and it is to be renewed even with nothing to write."""
+        half = timedelta(seconds=self.lease_seconds / 2)
+        return lease_expires_at is None or lease_expires_at - now < half
 
 
 class _LostError(AppError):
@@ -86,11 +91,11 @@ class ReplyWriter:
             await self._write_out_while_asking(reply, asking)
             ended = await self._end(reply, self._outcome(reply, asking), use_text)
         except (_LostError, MessageNotFoundError, SessionNotFoundError):
-            ended = ReplyEnded(ReplyStatus.PARTIAL, reply.length, "taken", str(_LostError()))
+            ended = ReplyEnded(ReplyStatus.PARTIAL, reply.kept, "taken", str(_LostError()))
         except AppError as error:
             # What was written out last stands, and the lease runs out.
             _log.warning("A reply could not be written out: %s", error)
-            ended = ReplyEnded(ReplyStatus.PARTIAL, reply.length, error.code, str(error))
+            ended = ReplyEnded(ReplyStatus.PARTIAL, reply.kept, error.code, str(error))
         finally:
             while not asking.done():
                 asking.cancel()
@@ -118,9 +123,12 @@ class ReplyWriter:
                 return
             if reply.is_stopped:
                 asking.cancel()
+            now = self._clock.now()
+            if not reply.has_news and not self._pace.is_late(reply.state.lease_expires_at, now):
+                continue
             try:
-                lease = self._pace.lease_from(self._clock.now())
-                await self._put(reply, reply.text, reply.state.renewed(lease))
+                reply.state = reply.state.renewed(self._pace.lease_from(now))
+                await self._put(reply, reply.text, reply.state)
             except StoreUnavailableError as error:
                 _log.warning("A reply waits for its store: %s", error)
 

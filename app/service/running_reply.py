@@ -93,6 +93,16 @@ class RunningReply:
         """All that came so far."""
         return self._text.getvalue()
 
+    @property
+    def kept(self) -> int:
+        """How many code points the store is known to hold."""
+        return len(self.stored.content)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether more has come than the store is known to hold."""
+        return self.uncertain is not None or self.length > self.kept
+
     def take(self, piece: str, limit_bytes: int) -> bool:
         """Add to the text; False, and nothing is added, where it would pass the limit."""
         size_bytes = self._size_bytes + len(encode_json(piece)) - 2

@@ -16,7 +16,7 @@ from app.service.replies import ReplyOptions
 from app.service.reply_writing import ReplyPace
 from app.service.running_reply import ReplyEnded, ReplyEvent
 from app.store.port import SessionStore
-from tests.assistant.conftest import Answers, stored, text_of, until_stored
+from tests.assistant.conftest import Answers, stored, text_of, until, until_stored
 from tests.assistant.upstream import Gate, sends, whole
 from tests.conformance.state import contents_of
 from tests.factories import KEY, make_edit, make_message
@@ -163,6 +163,28 @@ async def test_a_slow_writer_whom_nobody_missed_goes_on(
     assert (await service.replies.wait(KEY, reply_id)).content == "so far and on"
 
 
+async def test_a_silent_upstream_costs_no_writes_until_half_of_the_lease_is_over(
+    answering: Answers, store: SessionStore, clock: FakeClock
+) -> None:
+    service, gate, reply_id = await begun(answering, store)
+    before = await store.find_version(KEY)
+
+    clock.advance(7)
+    await asyncio.sleep(0.1)  # ten times as long as writing out waits
+    silent = await store.find_version(KEY)
+    clock.advance(1)
+
+    async def is_renewed() -> bool:
+        lease = (await stored(store, reply_id)).metadata["reply"]["lease_expires_at"]
+        return bool(lease == "2026-01-02T03:04:28.678Z")
+
+    await until(is_renewed)
+    gate.end()
+
+    assert silent == before
+    assert (await service.replies.wait(KEY, reply_id)).content == "so far"
+
+
 async def test_what_a_user_writes_into_a_reply_under_way_stands(
     answering: Answers, store: SessionStore
 ) -> None:
@@ -296,7 +318,7 @@ async def test_a_store_that_stays_away_is_told_and_the_lease_runs_out(
     clock.advance(15)
 
     assert isinstance(end := heard[-1], ReplyEnded)
-    assert end.reason == "store_unavailable"
+    assert (end.reason, end.length) == ("store_unavailable", 6)
     seen_later = [event async for event in await others.join(KEY, asked.reply_id, 13)]
     assert isinstance(end := seen_later[-1], ReplyEnded)
     assert (end.reason, end.length) == ("lease_expired", 6)

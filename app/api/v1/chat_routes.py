@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.body import JSONRoute
-from app.api.dependencies import IdempotencyKey, Owner, ProjectInPath, named_user
+from app.api.dependencies import IdempotencyKey, Owner, ProjectInPath, SeenVersions, named_user
 from app.api.problems import BODY_PROBLEMS, problems
 from app.api.reply_stream import REPLY_EVENTS, LastEvent, ReplyInPath, reply_stream
 from app.api.v1.chat_schemas import ChatMessageRequest
@@ -18,10 +18,12 @@ from app.errors import (
     AssistantMissingError,
     BlankProjectError,
     Fault,
+    InvalidETagError,
     MessageIdConflictError,
     MessageNotFoundError,
     ProjectNotFoundError,
     ReplyRunningError,
+    RevisionMismatchError,
     SelectionChangedError,
     SessionNotInProjectError,
 )
@@ -59,6 +61,8 @@ ProjectChat = Annotated[ProjectChatService, Depends(project_chat_service)]
         *_NOT_FOUND,
         ArtifactNotFoundError,
         SelectionChangedError,
+        RevisionMismatchError,
+        InvalidETagError,
         MessageIdConflictError,
         ReplyRunningError,
         AssistantMissingError,
@@ -71,6 +75,7 @@ async def chat_in_project(
     user_id: Owner,
     body: ChatMessageRequest,
     chat: ProjectChat,
+    precondition: SeenVersions,
     idempotency_key: IdempotencyKey,
     last_event: LastEvent,
 ) -> Response:
@@ -88,7 +93,13 @@ async def chat_in_project(
         )
         return reply_stream(events, "conversation_id", project_id=project_id)
     try:
-        asked = await chat.chat(user_id, project_id, wish, idempotency_key=idempotency_key)
+        asked = await chat.chat(
+            user_id,
+            project_id,
+            wish,
+            idempotency_key=idempotency_key,
+            precondition=precondition,
+        )
     except MessageIdConflictError as error:
         where = "Idempotency-Key" if body.message_id is None else "/message_id"
         error.faults = [Fault(where, "was used here before, with another content")]

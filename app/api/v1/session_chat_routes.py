@@ -4,7 +4,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.dependencies import CallersSession, IdempotencyKey, Replies, named_user
+from app.api.dependencies import CallersSession, IdempotencyKey, Replies, SeenVersions, named_user
 from app.api.deprecation import point_to
 from app.api.paths import encode_id
 from app.api.problems import BODY_PROBLEMS, problems
@@ -16,13 +16,16 @@ from app.errors import (
     AssistantMissingError,
     EndpointSunsetError,
     Fault,
+    InvalidETagError,
     MessageIdConflictError,
     MessageNotFoundError,
     ReplyRunningError,
+    RevisionMismatchError,
     SessionNotFoundError,
     UserRequiredError,
 )
 from app.service.drafts import MessageDraft
+from app.service.replies import ReplyOptions
 
 router = APIRouter(
     prefix="/api/v1/sessions/{session_id}",
@@ -42,6 +45,8 @@ router = APIRouter(
         SessionNotFoundError,
         MessageNotFoundError,
         UserRequiredError,
+        RevisionMismatchError,
+        InvalidETagError,
         MessageIdConflictError,
         ReplyRunningError,
         AssistantMissingError,
@@ -56,6 +61,7 @@ async def chat_in_session(
     body: SessionChat,
     sessions: WorkspaceSessions,
     replies: Replies,
+    precondition: SeenVersions,
     idempotency_key: IdempotencyKey,
     last_event: LastEvent,
 ) -> Response:
@@ -66,7 +72,12 @@ async def chat_in_session(
     if last_event is not None:
         return reply_stream(await replies.join(key, *last_event))
     try:
-        asked = await replies.ask(key, MessageDraft(body.message), idempotency_key=idempotency_key)
+        asked = await replies.ask(
+            key,
+            MessageDraft(body.message),
+            idempotency_key=idempotency_key,
+            options=ReplyOptions(precondition=precondition),
+        )
     except MessageIdConflictError as error:
         error.faults = [Fault("Idempotency-Key", "was used here before, with another content")]
         raise

@@ -184,6 +184,46 @@ async def test_a_selection_that_is_no_longer_there_is_told_and_nobody_is_asked(
     assert await said_in(asking, conversation) == []
 
 
+async def test_a_conversation_that_was_made_for_nothing_goes_again(
+    asking: httpx.AsyncClient, server: Upstream
+) -> None:
+    project = await make_project(asking)
+    artifact = await make_artifact(asking, project, "Sow in May.")
+    changed = {"message": "Later!", "selection": selecting(artifact, 4, 12, "in March")}
+    headers = {"Idempotency-Key": "k"}
+
+    refused = [
+        await asking.post(f"{project}/chat", json=changed, headers=headers),
+        await asking.post(
+            f"{project}/chat", json={"message": "x"}, headers={"If-Match": '"00000000000000aa-1"'}
+        ),
+    ]
+    none = await conversations_of(asking, project)
+    status = (await asking.get(project)).json()["status"]
+    again = await asking.post(f"{project}/chat", json={"message": "Why?"}, headers=headers)
+
+    assert [problem(one)[0] for one in refused] == [409, 412]
+    assert (none, status) == ([], "draft")
+    assert text_of(events_of(again.text)) == "Because 😀"
+    assert len(server.exchanges) == 1
+
+
+async def test_a_precondition_on_the_conversation_is_obeyed(asking: httpx.AsyncClient) -> None:
+    project = await make_project(asking)
+    conversation = await make_conversation(asking, project)
+    etag = (await asking.get(conversation)).headers["etag"]
+    body = {"message": "Why?", "conversation_id": id_in(conversation)}
+
+    answers = [
+        await asking.post(f"{project}/chat", json=body, headers={"If-Match": etag})
+        for _ in range(2)
+    ]
+
+    assert text_of(events_of(answers[0].text)) == "Because 😀"
+    assert problem(answers[1]) == (412, "revision_mismatch", [])
+    assert len(await said_in(asking, conversation)) == 2
+
+
 async def test_an_artifact_that_changes_meanwhile_keeps_its_change_and_the_answer_is_kept(
     asking: httpx.AsyncClient, server: Upstream
 ) -> None:
