@@ -71,6 +71,13 @@ STATUSES = {
     "RunBusyError": 409,
     "RunTakenOverError": 409,
     "RunStateError": 409,
+    "SessionWithoutProjectError": 404,
+    "ReplyRunningError": 409,
+    "NothingToAnswerError": 409,
+    "AssistantError": 502,
+    "AssistantMissingError": 501,
+    "AssistantBusyError": 503,
+    "AssistantFailedError": 502,
     "AppError": 500,
 }
 
