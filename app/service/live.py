@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
@@ -16,7 +16,7 @@ from app.domain.encoded import EncodedSession
 from app.domain.following import Bookmark, ChangeKind, SessionChange, SessionChanges
 from app.domain.free_json import canonical_json
 from app.domain.identity import SessionKey
-from app.errors import SessionNotFoundError
+from app.errors import SessionNotFoundError, StoreError
 from app.store.port import HEADER_ONLY, SessionStore
 
 _COUNTERS = frozenset(
@@ -177,14 +177,22 @@ class LiveService:
                 async for _ in changes:
                     if not self._listeners:
                         return
-                    latest = await self._store.find_bookmarks(list(self._listeners))
-                    for listener in self._all():
-                        if listener.bookmark != latest.get(listener.key):
-                            listener.bell.set()
+                    await self._ring()
         except Exception as error:  # noqa: BLE001 - whatever it is, each who waits must hear of it
             _log.warning("the watch over sessions broke", exc_info=error)
             for listener in self._all():
                 listener.error = error
+                listener.bell.set()
+
+    async def _ring(self) -> None:
+        """Ring for those whose session is not where they are."""
+        latest: dict[SessionKey, Bookmark] = {}
+        with suppress(StoreError):
+            # It may fail for one session only, whose source cannot be read: all ring then, and each
+            # finds out for itself.
+            latest = await self._store.find_bookmarks(list(self._listeners))
+        for listener in self._all():
+            if listener.bookmark != latest.get(listener.key):
                 listener.bell.set()
 
     def _all(self) -> Iterator[_Listener]:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.domain.following import Bookmark
+from app.domain.following import Bookmark, SessionChanges
 from app.domain.identity import SessionKey
 from app.errors import StoreUnavailableError
 from app.main import create_app
@@ -34,6 +34,11 @@ class BreakingStore(MemoryStore):
         if self.is_broken:
             raise StoreUnavailableError("Gone.")
         return await super().find_bookmarks(keys)
+
+    async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
+        if self.is_broken:
+            raise StoreUnavailableError("Gone.")
+        return await super().read_changes(key, after)
 
 
 @asynccontextmanager
