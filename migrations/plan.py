@@ -19,8 +19,8 @@ from migrations.collecting import seldom_collected
 from migrations.folds import Part, SourceSample, folded_sessions, read_source
 from migrations.job import Job
 from migrations.outcomes import Observer, Tally, both, ignore
-from migrations.planned_project import PlannedProject
-from migrations.project_report import FailedSessions, LeftDocument
+from migrations.planned_project import DocumentSample, PlannedProject
+from migrations.project_report import FailedSessions, LeftDocument, is_to_be_written
 from migrations.report import PlanReport, Sample, SessionState, record_counts, session_counts
 from migrations.retelling import retold_header
 from migrations.space import ScratchStore
@@ -61,6 +61,7 @@ async def plan(
     sample = SourceSample()
     documents: Counter[str] = Counter()
     left: list[LeftDocument] = []
+    document_sample = DocumentSample()
     planning = _Planning(job, store, tally, sample)
     with closing(Spool()) as spool, seldom_collected():
         with source:
@@ -77,7 +78,9 @@ async def plan(
         )
         for key, parts in sessions:
             is_later = False
-            projecting = PlannedProject(job, store, key) if job.makes_projects else None
+            projecting = (
+                PlannedProject(job, store, key, document_sample) if job.makes_projects else None
+            )
             for part in parts:
                 for refusal in part.refusals:
                     tally.refuse(key, refusal)
@@ -92,6 +95,8 @@ async def plan(
             progress.advance(done, done)
     tally.check_balance()
     fold_seconds = monotonic() - began_at_seconds - read_seconds
+    to_make = sum(count for name, count in documents.items() if is_to_be_written(name))
+    document_seconds, document_bytes = await document_sample.cost(scratch, to_make)
     store_seconds, needed_bytes = await _cost(scratch, planning.timed, planning.messages_to_add)
     return PlanReport(
         job=job.name,
@@ -101,8 +106,11 @@ async def plan(
         messages_to_add=planning.messages_to_add,
         samples=planning.samples,
         # A run folds one batch while it stores another: the slower of the two is what it takes.
-        estimated_run_seconds=read_seconds + max(fold_seconds, store_seconds),
-        needed_bytes=needed_bytes,
+        # For projects it folds once more.
+        estimated_run_seconds=read_seconds
+        + max(fold_seconds, store_seconds)
+        + (fold_seconds + document_seconds if job.makes_projects else 0.0),
+        needed_bytes=needed_bytes + document_bytes,
         free_bytes=free_bytes,
         projects=failed.figures(documents, left) if job.makes_projects else None,
     )

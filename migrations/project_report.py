@@ -111,6 +111,11 @@ class FailedSessions:
         )
 
 
+def is_to_be_written(name: str) -> bool:
+    """Whether documents that are counted under this kind and state are stored by a run."""
+    return DocumentState(name.partition(".")[2]).is_written
+
+
 def document_counts(documents: Mapping[str, int]) -> dict[str, dict[str, int]]:
     """Every kind and state, zeros included."""
     return {

@@ -41,9 +41,16 @@ class Owner(NamedTuple):
 class EmbeddedMessages:
     """Reads the elements of arrays."""
 
-    def __init__(self, theirs: Mapping[str, str], zone: ZoneInfo | None) -> None:
+    def __init__(
+        self,
+        theirs: Mapping[str, str],
+        zone: ZoneInfo | None,
+        understood: frozenset[str] = frozenset(),
+    ) -> None:
+        """Further names that are `understood` are kept like others, and are no finding."""
         self._names = NearNames(MESSAGE_NAMES, theirs)
         self._zone = zone
+        self._understood = understood | {_DATABASE_ID}
 
     def records(
         self,
@@ -118,7 +125,7 @@ class EmbeddedMessages:
                 rest[self._theirs(name)] = known[name]
         if rest.get(_DATABASE_ID) == known.get("id"):
             rest.pop(_DATABASE_ID, None)
-        if rest and rest.keys() != {_DATABASE_ID}:
+        if rest.keys() - self._understood:
             findings |= Finding.UNKNOWN_FIELDS
         content = known.get("content")
         if content is None:

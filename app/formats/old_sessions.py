@@ -8,7 +8,7 @@ everything else is a session.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from app.domain.folding import Reason
+from app.domain.folding import Finding, Reason
 from app.domain.session import SessionStatus
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceFields
@@ -25,6 +25,8 @@ from app.formats.times import zone_named
 _OF_SESSIONS = frozenset({"messages", "artifacts", "title", "status", "workspace_id", "skill_id"})
 _OF_MESSAGES = frozenset({"role", "message_type"})
 _OF_ARTIFACTS = frozenset({"artifact_type", "content", "file_path", "versions"})
+_OLD_STATUSES = frozenset({"pending", "running", "failed", "cancelled"})
+"""Those that sessions of ours do not have."""
 _NAMES = {ours: names for ours, names in SESSION_NAMES.items() if ours != "project_id"}
 
 
@@ -33,6 +35,7 @@ class OldSessions(SessionDocuments):
 
     name = "old-sessions"
     session_names: Mapping[str, Sequence[str]] = _NAMES
+    understood_of_messages = frozenset({"tool_calls", "tool_call_id"})
 
     def __init__(self, options: SourceOptions = AS_IT_IS) -> None:
         super().__init__(options)
@@ -70,7 +73,7 @@ class OldSessions(SessionDocuments):
         for record in super()._records(position, document, is_checked=is_checked):
             if isinstance(record, SessionRecord):
                 session_id, user_id = record.session_id, record.user_id
-                yield record._replace(fields=_with_status(record.fields))
+                yield _understood(record)
             elif isinstance(record, FaultyRecord):
                 yield record._replace(session_id=session_id)
             else:
@@ -114,8 +117,13 @@ def _is_session(document: Mapping[str, Any], session_id: str) -> bool:
     return id_in(document, "id") in {None, session_id}
 
 
-def _with_status(fields: SourceFields) -> SourceFields:
-    """A session that was cancelled is archived; what its status was called, is kept."""
-    if fields.extras.get("status") != "cancelled":
-        return fields
-    return fields.model_copy(update={"status": SessionStatus.ARCHIVED})
+def _understood(record: SessionRecord) -> SessionRecord:
+    """A session that was cancelled is archived; what is kept for its project is no finding."""
+    fields, findings = record.fields, record.findings
+    status = fields.extras.get("status")
+    is_known = isinstance(status, str) and status in _OLD_STATUSES
+    if not fields.extras.keys() - {"_id", "skill_id", *(["status"] if is_known else [])}:
+        findings &= ~Finding.UNKNOWN_FIELDS
+    if status == "cancelled":
+        fields = fields.model_copy(update={"status": SessionStatus.ARCHIVED})
+    return record._replace(fields=fields, findings=findings)

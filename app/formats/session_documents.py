@@ -36,6 +36,7 @@ class SessionDocuments:
 
     name = "session-documents"
     session_names = SESSION_NAMES
+    understood_of_messages: frozenset[str] = frozenset()
 
     def __init__(self, options: SourceOptions = AS_IT_IS) -> None:
         of_messages, of_sessions = split_options(options.fields)
@@ -43,7 +44,7 @@ class SessionDocuments:
         self._names = NearNames(self.session_names, of_sessions)
         self._message_names = NearNames(MESSAGE_NAMES, of_messages)
         self._fields = SessionFieldsReader(self._names, zone)
-        self._messages = EmbeddedMessages(of_messages, zone)
+        self._messages = EmbeddedMessages(of_messages, zone, self.understood_of_messages)
 
     def records(
         self, raw_records: Iterable[RawRecord], notation: Notation = Notation.JSON

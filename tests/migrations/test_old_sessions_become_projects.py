@@ -8,6 +8,9 @@ import pytest
 
 from app.store.memory import MemoryStore
 from app.store.port import SessionStore
+from migrations.command_work import thrown_away
+from migrations.jobs.sessions_to_projects import SESSIONS_TO_PROJECTS
+from migrations.plan import plan
 from tests.migrations.old_sessions import (
     artifacts_of,
     everything_in,
@@ -19,7 +22,7 @@ from tests.migrations.old_sessions import (
     proof,
     said,
 )
-from tests.migrations.sources import at, contents_of, session_of
+from tests.migrations.sources import at, contents_of, session_of, write_source
 
 
 async def test_a_session_becomes_a_conversation_in_a_project(
@@ -253,3 +256,29 @@ async def test_a_project_follows_its_source_where_no_user_has_changed_it(
     assert report.projects.documents["project"]["replaced"] == 1
     assert report.projects.documents["context_entry"]["created"] == 1
     assert (await proof(path, store)).differences == {}
+
+
+async def test_what_is_understood_is_no_finding_and_what_is_not_is_one(tmp_path: Path) -> None:
+    message = said("m1", "go", tool_calls=[], tool_call_id="tc_1")
+    odd = old_session(said("m1", "go", thinking="hm"), id="s2", status="paused")
+
+    plain, _ = await projected(tmp_path, MemoryStore(), old_session(message, status="failed"))
+    other, _ = await projected(tmp_path, MemoryStore(), odd)
+
+    assert plain.records.findings == {}
+    assert other.records.findings == {"unknown_fields": 2}
+
+
+async def test_a_plan_counts_what_documents_take(tmp_path: Path) -> None:
+    store = MemoryStore()
+    large = [{"id": f"a{number}", "name": "x", "content": "x" * 200_000} for number in range(20)]
+    path = write_source(tmp_path / "old.jsonl", [old_session(artifacts=large)])
+    job = SESSIONS_TO_PROJECTS
+
+    async with thrown_away() as scratch:
+        planned = await plan(job, job.open(str(path)), store, scratch)
+
+    assert planned.needed_bytes > 4_000_000
+    assert planned.projects is not None
+    assert planned.projects.documents["artifact_version"]["created"] == 20
+    assert await store.list_document_keys() == []
