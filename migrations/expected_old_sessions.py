@@ -9,6 +9,7 @@ from app.domain.source_options import SourceOptions
 from migrations.expected_artifacts import artifact_row_of
 from migrations.expected_record import Row, ToldRow, canonical, id_of, identity_of
 from migrations.expected_session import SPACING, ExpectedDocuments, said_in, sound
+from migrations.expected_values import is_extended
 
 _ROLES = {"role", "message_type"}
 _TEXTS = {"artifact_type", "content", "file_path", "versions"}
@@ -72,6 +73,9 @@ class ExpectedOldSessions(ExpectedDocuments):
         for number, element in enumerate(elements, start=1):
             row_place = place + SPACING // 4 * 3 + number
             yield self._artifact(row_place, owner.session_id, owner.user_id, element)
+
+    def _is_extended(self, document: _Document) -> bool:
+        return is_extended(document.get("_id")) or super()._is_extended(document)
 
     def _message_beside(self, place: int, session_id: str, document: _Document) -> Row | None:
         if not sound({"": document}):

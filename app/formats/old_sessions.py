@@ -12,6 +12,7 @@ from app.domain.folding import Finding, Reason
 from app.domain.session import SessionStatus
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceFields
+from app.formats.bson_values import is_wrapper
 from app.formats.faults import FaultError
 from app.formats.loose_json import checked_again
 from app.formats.nested_places import artifact_position
@@ -52,6 +53,10 @@ class OldSessions(SessionDocuments):
             yield self._beside(position, document, session_id, is_checked=is_checked)
         except FaultError as fault:
             yield FaultyRecord(position, fault.reason, fault.detail, b"", session_id)
+
+    def _has_wrapper(self, document: dict[str, Any]) -> bool:
+        # Of a message beside, the id is none of the fields of a session.
+        return is_wrapper(document.get("_id")) or super()._has_wrapper(document)
 
     def _beside(
         self, position: int, document: dict[str, Any], session_id: str, *, is_checked: bool

@@ -1,5 +1,6 @@
 """Each old session becomes a conversation and its project, with all that it has."""
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from tests.migrations.old_sessions import (
     proof,
     said,
 )
-from tests.migrations.sources import at, contents_of, session_of, write_source
+from tests.migrations.sources import at, contents_of, fold, session_of, write_source
 
 
 async def test_a_session_becomes_a_conversation_in_a_project(
@@ -282,3 +283,27 @@ async def test_a_plan_counts_what_documents_take(tmp_path: Path) -> None:
     assert planned.projects is not None
     assert planned.projects.documents["artifact_version"]["created"] == 20
     assert await store.list_document_keys() == []
+
+
+async def test_three_collections_of_mongodb_come_as_one_array(
+    store: SessionStore, tmp_path: Path
+) -> None:
+    object_ids = [{"$oid": digit * 24} for digit in "123"]
+    session = {name: one for name, one in old_session().items() if name not in {"id", "messages"}}
+    documents = [
+        {"_id": object_ids[1], "session_id": object_ids[0], "role": "user", "content": "go"},
+        {"_id": object_ids[2], "session_id": object_ids[0], "name": "x.py", "content": "1"},
+        {**session, "_id": object_ids[0], "created_at": {"$date": at(0)}},
+    ]
+    documents[0]["created_at"] = {"$date": at(1)}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(documents, indent=1), encoding="utf-8")
+
+    report = await fold(path, store, job=SESSIONS_TO_PROJECTS)
+
+    conversation = await session_of(store, "1" * 24)
+    assert [one.id for one in conversation.messages] == ["2" * 24]
+    assert (await projects_of(store))["1" * 24].intent == "go"
+    assert [one.content for one in (await artifacts_of(store))["x.py"][1]] == ["1"]
+    assert (report.records.folded, report.records.rejected) == (3, 0)
+    assert (await proof(path, store)).differences == {}

@@ -14,7 +14,9 @@ from tests.migrations.sources import at, fold, write_source
 TEXTS = st.sampled_from(["", " ", "go", "tool_calls", 'a "quoted" word', "ä😀", "x" * 1001])
 ODD = st.sampled_from([None, 7, True, [], {}, "text", 1.5, [{"text": "part"}], {"message": "m"}])
 IDS = st.sampled_from([None, "1", "2", "3", 4, ""])
-DATES = st.one_of(st.integers(0, 59).map(at), st.sampled_from([None, "", "soon", 0, 1.7e9]))
+DATABASE_IDS = st.sampled_from([{"$oid": "5" * 24}, {"$oid": "6" * 24}, "5" * 24, {"$oid": 1}])
+ODD_DATES = st.sampled_from([None, "", "soon", 0, 1.7e9, {"$date": at(30)}])
+DATES = st.one_of(st.integers(0, 59).map(at), ODD_DATES)
 NAMES = st.one_of(st.sampled_from(["plan.md", "x.py", "x" * 1001, None]), TEXTS)
 
 
@@ -32,6 +34,7 @@ CALLS = documents(
 )
 MESSAGES = documents(
     id=IDS,
+    _id=DATABASE_IDS,
     role=st.sampled_from(["user", "assistant", "system", "tool", "bot", None]),
     content=st.one_of(TEXTS, ODD),
     created_at=DATES,
@@ -40,6 +43,7 @@ MESSAGES = documents(
 )
 ARTIFACTS = documents(
     id=IDS,
+    _id=DATABASE_IDS,
     name=NAMES,
     title=NAMES,
     artifact_type=st.one_of(TEXTS, ODD),
@@ -68,6 +72,7 @@ ARTIFACTS = documents(
 SESSIONS = st.fixed_dictionaries(
     {"id": st.sampled_from(["s1", "s2", "s3", "", 7])},
     optional={
+        "_id": DATABASE_IDS,
         "user_id": st.sampled_from(["ada", "bob", None]),
         "workspace_id": st.one_of(IDS, ODD),
         "title": st.one_of(TEXTS, ODD),
