@@ -26,7 +26,7 @@ _INSIDE: Mapping[str, tuple[str, ...]] = {
 
 
 class UndoingDocuments:
-    """Undoes one batch after the other, the first one first: what lies in a project goes before it.
+    """Undoes one batch after the other, the first one first: a project goes after what is in it.
 
     The sessions of the run are undone already; those that were left alone keep their projects.
     """
@@ -90,7 +90,7 @@ class UndoingDocuments:
     ) -> tuple[Undone, str | None]:
         """What becomes of a document that is as the run has left it."""
         if before is None and await self._is_in_use(stored, record):
-            return Undone.LEFT, "Its user has put something into it since."
+            return Undone.LEFT, "Its user has added something to it since."
         if self._is_dry:
             is_undone = True
         elif before is None:
@@ -105,8 +105,13 @@ class UndoingDocuments:
         return Version(made_generation(self._ledger.run_id, key), 1)
 
     async def _is_in_use(self, document: OwnedDocument, record: DocumentRecord) -> bool:
-        """Whether something lies in it that this run has not made, or that users have changed."""
+        """Whether something lies in it that this run has not made, or that users have changed.
+
+        A version is in use where its artifact is, or has a newer one: numbers have no gaps.
+        """
         key = document.key
+        if key.kind == VERSION_KIND:
+            return await self._is_version_in_use(document)
         for kind in _INSIDE.get(key.kind, ()):
             async for one in self._inside(key, kind):
                 if one.key in self._left_documents or one.version != self._made(one.key):
@@ -119,6 +124,15 @@ class UndoingDocuments:
         wanted = ListFilter(project_id=key.id)
         page = await self._store.list_summaries(key.user_id, filter=wanted, limit=2)
         return any(decoded_summary(one).key != own for one in page.items)
+
+    async def _is_version_in_use(self, version: OwnedDocument) -> bool:
+        user_id, artifact_id = version.key.user_id, version.group
+        if DocumentKey(user_id, ARTIFACT, artifact_id) in self._left_documents:
+            return True
+        newest_first = await self._store.list_documents(
+            user_id, VERSION_KIND, group=artifact_id, limit=1
+        )
+        return any(newest.version != self._made(newest.key) for newest in newest_first.items)
 
     async def _inside(self, key: DocumentKey, kind: str) -> AsyncIterator[OwnedDocument]:
         after: Position | None = None

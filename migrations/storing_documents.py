@@ -10,9 +10,12 @@ from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from app.domain.artifact import KIND as ARTIFACT
+from app.domain.artifact import VERSION_KIND
 from app.domain.identity import SessionKey
 from app.domain.owned_document import OwnedDocument
 from app.domain.project import KIND as PROJECT
+from app.domain.project_context import KIND as CONTEXT_ENTRY
 from app.domain.projecting import ProjectFold
 from app.progress import Progress
 from app.store.port import SessionStore
@@ -25,6 +28,9 @@ from migrations.ledger_documents import DocumentRecord, DocumentState, EarlierDo
 from migrations.targets import Target, look_at_target
 
 T = TypeVar("T")
+
+_TURNS = ({ARTIFACT}, {VERSION_KIND, CONTEXT_ENTRY}, {PROJECT})
+"""A deletion finds versions by their artifact; a project is seen with all that it has."""
 
 BATCH_DOCUMENTS = 200
 BATCH_BYTES = 4 * 1024 * 1024
@@ -126,12 +132,11 @@ class StoringDocuments:
         while waiting:
             entry, some = self._entry(waiting)
             await self._ledger.write(entry)
-            # A project is seen with all that it has: it comes behind everything else.
-            for is_project in (False, True):
+            for kinds in _TURNS:
                 await _all(
                     self._store_document(taken.document, one, entry)
                     for taken, one in some
-                    if (taken.document.key.kind == PROJECT) is is_project
+                    if taken.document.key.kind in kinds
                 )
             states = Counter(f"{one.kind}.{one.state}" for one in entry.documents.values())
             counts = Counts(documents=dict(states))

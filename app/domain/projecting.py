@@ -88,7 +88,7 @@ class ProjectFold:
             self._look_at(message)
 
     def documents(self) -> Iterator[OwnedDocument]:
-        """All of them, each behind those that make it whole: the project is the last one.
+        """All of them, versions behind their artifacts; the project, with all that it has, last.
 
         The session has told of itself, and has a date.
         """
@@ -163,6 +163,17 @@ class ProjectFold:
         first, newest = chain.artifacts[0], chain.artifacts[-1]
         told_id = {} if first.id is None else {"id": first.id}
         created_at = first.created_at or session_at
+        made = Artifact(
+            id=chain.id,
+            user_id=self._key.user_id,
+            project_id=self._project_id,
+            name=newest.name,
+            artifact_type=newest.artifact_type,
+            metadata=newest.metadata,
+            origin=self._origin.model_copy(update={"extras": {**told_id, **first.extras}}),
+            created_at=created_at,
+        )
+        yield self._made(made.document())
         number = 0
         for artifact in chain.artifacts:
             # What the later ones of a chain say, their versions keep: the artifact has the first's.
@@ -181,17 +192,6 @@ class ProjectFold:
                     created_at=version.created_at or artifact.created_at or created_at,
                 )
                 yield self._made(text.document())
-        made = Artifact(
-            id=chain.id,
-            user_id=self._key.user_id,
-            project_id=self._project_id,
-            name=newest.name,
-            artifact_type=newest.artifact_type,
-            metadata=newest.metadata,
-            origin=self._origin.model_copy(update={"extras": {**told_id, **first.extras}}),
-            created_at=created_at,
-        )
-        yield self._made(made.document())
 
 
 def _status(told: SourceFields) -> ProjectStatus:

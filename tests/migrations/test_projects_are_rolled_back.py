@@ -110,7 +110,7 @@ async def test_images_that_fill_an_entry_of_the_ledger_share_none(
     assert report.documents == counts(restored=5, untouched=2)
     assert await everything_in(store) == before
     entries = [entry async for entry in (await find_run(store, run.run_id)).batches()]
-    assert [len(entry.documents) for entry in entries] == [0, 1, 1, 1, 1, 3]
+    assert [len(entry.documents) for entry in entries] == [0, 2, 1, 1, 1, 2]
 
 
 async def test_the_earlier_of_two_runs_leaves_what_the_later_one_has_changed(
@@ -176,11 +176,32 @@ async def test_what_users_have_put_into_a_project_keeps_it(
     tried = await undone(store, run, is_dry=True)
     report = await undone(store, run)
 
-    assert tried.documents == report.documents == counts(removed=3, left=3)
-    assert {one["kind"] for one in report.left} == {"artifact", "project"}
-    assert {one["why"] for one in report.left} == {"Its user has put something into it since."}
+    assert tried.documents == report.documents == counts(removed=1, left=5)
+    assert {one["kind"] for one in report.left} == {"artifact", "artifact_version", "project"}
+    assert {one["why"] for one in report.left} == {"Its user has added something to it since."}
     assert set(await projects_of(store)) == {"s1", "s2"}
-    assert [one.number for one in (await artifacts_of(store))["plan.md"][1]] == [3]
+    assert [one.number for one in (await artifacts_of(store))["plan.md"][1]] == [1, 2, 3]
+
+
+async def test_a_version_stays_where_its_user_has_made_one_after_it(
+    store: SessionStore, tmp_path: Path
+) -> None:
+    def with_versions(*contents: str) -> dict[str, Any]:
+        versions = [{"content": content} for content in contents]
+        return old_session(artifacts=[{"id": "a1", "name": "x", "versions": versions}])
+
+    await projected(tmp_path, store, with_versions("1"))
+    run, _ = await projected(tmp_path, store, with_versions("1", "2"))
+    artifact, _ = (await artifacts_of(store))["x"]
+    mine = ArtifactVersion(
+        user_id="ada", artifact_id=artifact.id, number=3, content="mine", created_at=START
+    )
+    await store.put_document(mine.document(), replaces=None)
+
+    report = await undone(store, run)
+
+    assert report.documents == counts(untouched=3, left=1)
+    assert [one.content for one in (await artifacts_of(store))["x"][1]] == ["1", "2", "mine"]
 
 
 async def test_a_decision_of_its_user_keeps_a_project(tmp_path: Path) -> None:
