@@ -105,7 +105,7 @@ async def run(
                 await _store_all(job, spool, store, ledger, storing, resumed, look)
                 if job.makes_projects:
                     documents = await _store_documents(
-                        job, spool, store, ledger, storing, resumed, progress
+                        job, spool, store, ledger, storing, resumed, progress, manner.throttle
                     )
             except asyncio.CancelledError:
                 await storing.finish_what_has_begun()
@@ -190,10 +190,13 @@ async def _store_documents(
     storing: Storing,
     resumed: Resumed,
     progress: Progress,
+    throttle: Throttle,
 ) -> Mapping[str, int]:
     """Bring what the sessions become beside their conversations; says how much of each kind."""
     place, number = storing.place, storing.next_number
-    documents = StoringDocuments(job, store, ledger, progress, place, number, resumed.begun)
+    documents = StoringDocuments(
+        job, store, ledger, progress, throttle, place, number, resumed.begun
+    )
     with closing(documents):
         await documents.store_all(_sessions(job, spool, store, ledger), place.sessions)
     return storing.counts.plus(documents.counts).documents

@@ -26,6 +26,7 @@ from migrations.job import Job
 from migrations.ledger import BatchEntry, BatchRecord, BatchState, Counts, Place, RunLedger
 from migrations.ledger_documents import DocumentRecord, DocumentState, EarlierDocument
 from migrations.targets import Target, look_at_target
+from migrations.throttle import Throttle
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class StoringDocuments:
         store: SessionStore,
         ledger: RunLedger,
         progress: Progress,
+        throttle: Throttle,
         place: Place,
         number: int,
         begun: dict[int, BatchEntry],
@@ -71,6 +73,7 @@ class StoringDocuments:
         self._store = store
         self._ledger = ledger
         self._progress = progress
+        self._throttle = throttle
         self._place = place
         self._number = number
         self._begun = begun
@@ -111,7 +114,8 @@ class StoringDocuments:
         self._place = self._place.model_copy(update={"documents": documents})
         self._batch.append(_Taken(key, document, self._place))
         self._size_bytes += len(document.body)
-        if len(self._batch) >= BATCH_DOCUMENTS or self._size_bytes >= BATCH_BYTES:
+        limit = self._throttle.batch_messages(BATCH_DOCUMENTS)
+        if len(self._batch) >= limit or self._size_bytes >= BATCH_BYTES:
             await self._close_batch()
 
     async def _close_batch(self) -> None:
@@ -127,6 +131,7 @@ class StoringDocuments:
             raise
 
     async def _store_batch(self, batch: Sequence[_Taken]) -> None:
+        await self._throttle.take(len(batch))
         stored = await _all(self._store.read_document(taken.document.key) for taken in batch)
         waiting = deque(zip(batch, stored, strict=True))
         while waiting:

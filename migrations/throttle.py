@@ -1,4 +1,7 @@
-"""Throttle: no more messages in a second than a live database can take besides its own work."""
+"""Throttle: no more messages in a second than a live database can take besides its own work.
+
+A document counts as a message.
+"""
 
 import asyncio
 import time

@@ -12,6 +12,8 @@ from app.store.port import SessionStore
 from migrations.command_work import thrown_away
 from migrations.jobs.sessions_to_projects import SESSIONS_TO_PROJECTS
 from migrations.plan import plan
+from migrations.runner import Manner, run
+from migrations.throttle import Throttle
 from tests.migrations.old_sessions import (
     artifacts_of,
     everything_in,
@@ -307,3 +309,28 @@ async def test_three_collections_of_mongodb_come_as_one_array(
     assert [one.content for one in (await artifacts_of(store))["x.py"][1]] == ["1"]
     assert (report.records.folded, report.records.rejected) == (3, 0)
     assert (await proof(path, store)).differences == {}
+
+
+async def test_documents_count_like_messages_where_fewer_are_wanted_in_a_second(
+    tmp_path: Path,
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    throttle = Throttle(10, monotonic=lambda: sum(slept), sleep=sleep)
+    documents = [old_session(said("m", "Hello?"), id=f"s{number:02}") for number in range(12)]
+    path = write_source(tmp_path / "old.jsonl", documents)
+    store = MemoryStore()
+
+    await run(
+        SESSIONS_TO_PROJECTS,
+        SESSIONS_TO_PROJECTS.open(str(path)),
+        store,
+        manner=Manner(throttle=throttle),
+    )
+
+    assert len(await projects_of(store)) == 12
+    # Ten messages, two, ten projects, and only then the last two.
+    assert sum(slept) == pytest.approx(2.2)
