@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from inspect import iscoroutinefunction
 
-import pytest
-from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.api.direct import DirectRoute
+from app.main import create_app
+from app.store.memory import MemoryStore
+from tests.api.conftest import SETTINGS
+from tests.fake_clock import FakeClock
 
 
 def solved(dependant: Dependant) -> Iterator[Dependant]:
@@ -17,8 +19,8 @@ def solved(dependant: Dependant) -> Iterator[Dependant]:
         yield from solved(one)
 
 
-@pytest.mark.parametrize("store_kind", ["memory"], indirect=True)
-def test_every_dependency_and_every_endpoint_is_async(app: FastAPI) -> None:
+def test_every_dependency_and_every_endpoint_is_async() -> None:
+    app = create_app(SETTINGS, MemoryStore(), FakeClock())
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
     calls = {route.endpoint for route in routes}
     for route in routes:
