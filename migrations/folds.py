@@ -84,8 +84,9 @@ class SourceSample:
             # A record may be a part of a raw one, and comes behind that one's position then.
             raw = chunk.raw_records[bisect_right(positions, position) - 1].raw or b""
             if session_id in self.records:
-                if len(self.records[session_id]) < _SAMPLE_RECORDS:
-                    self.records[session_id].append(raw)
+                kept = self.records[session_id]
+                if len(kept) < _SAMPLE_RECORDS and raw is not kept[-1]:  # it may hold several
+                    kept.append(raw)
             elif len(self.records) < _SAMPLE_SESSIONS:
                 self.records[session_id] = [raw]
 

@@ -187,15 +187,17 @@ async def test_only_the_sessions_of_one_user_are_folded(
 
 
 async def test_a_plan_tells_the_same_and_shows_the_document(tmp_path: Path) -> None:
-    path = write_source(tmp_path / "source.jsonl", [session(message("a", "one"), 7)])
+    messages = [message("a", "one"), 7, message("b", "two")]
+    path = write_source(tmp_path / "source.jsonl", [session(*messages)])
     store = MemoryStore()
 
     async with thrown_away() as scratch:
         planned = await plan(FOLD_SESSIONS, FOLD_SESSIONS.open(str(path)), store, scratch)
 
-    assert (planned.records.read, planned.records.folded) == (3, 2)
+    assert (planned.records.read, planned.records.folded) == (4, 3)
     assert planned.records.reasons == {"not_an_object": 1}
-    assert planned.samples[0].before[0].startswith('{"id": "s1"')
+    (shown,) = planned.samples[0].before
+    assert shown.startswith('{"id": "s1"')
     assert await store.list_keys() == []
 
 
