@@ -31,7 +31,7 @@ _BUFFER_RECORDS = 20_000
 _BUFFER_BYTES = 16 * 1024 * 1024
 
 _TABLES = """
-CREATE TABLE batch (                    -- with an index of its own, once all is here
+CREATE TABLE batch (
     session_id TEXT NOT NULL,
     user_id TEXT,
     is_user_inferred INTEGER NOT NULL DEFAULT 0,
@@ -71,11 +71,9 @@ CREATE TABLE record (
 ) STRICT
 """
 
-# Made once all is here. To sort the rows themselves would move all of their records once more.
-_INDEX = "CREATE INDEX batch_by_session ON batch (session_id, user_id)"
-
 # Only of sessions that have records without a user: nobody asks for the others.
 _FIND_OWNERS = """
+CREATE INDEX batch_by_session ON batch (session_id, user_id);
 CREATE INDEX session_by_session ON session (session_id, user_id);
 CREATE VIEW named AS
     SELECT session_id, user_id FROM batch UNION ALL SELECT session_id, user_id FROM session;
@@ -240,7 +238,6 @@ class Spool:
         Returns how many records belong to no session that is wanted; they are forgotten.
         """
         self._write_buffer()
-        self._scratch.execute(_INDEX)
         if self._has_ownerless:
             self._scratch.execute(_FIND_OWNERS)
             if options.default_user is not None:
@@ -274,10 +271,10 @@ class Spool:
 
     def sessions(self) -> Iterator[SpooledSession]:
         """Everything that has a user, session by session."""
+        # Sorted, not read by an index: rows of a scattered source would be read from all over it.
         rows = self._scratch.execute(
             "SELECT session_id, user_id, is_user_inferred, records FROM batch"
-            " INDEXED BY batch_by_session WHERE user_id IS NOT NULL"
-            " ORDER BY session_id, user_id, rowid"
+            " WHERE user_id IS NOT NULL ORDER BY session_id, user_id"
         )
         all_told = self._all_told()
         key_told, told = next(all_told, _NONE_TOLD)
