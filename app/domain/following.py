@@ -7,7 +7,7 @@ later ones have replaced.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -67,7 +67,7 @@ class PlaceHistory(NamedTuple):
     is_deleted: bool
 
 
-class Missed(NamedTuple):
+class _Missed(NamedTuple):
     """One thing that a reader has missed."""
 
     bookmark: Bookmark
@@ -123,8 +123,14 @@ class Gap:
         """A revision that the reader knows at least; the very one, if each append had one place."""
         return max(0, self._revision - self._changes - self._places)
 
-    def missed(self, histories: Sequence[PlaceHistory]) -> list[Missed] | None:
-        """What the reader has missed, in order; None where the bookmark was never given.
+    def told(
+        self,
+        histories: Sequence[PlaceHistory],
+        *,
+        header_json: Callable[[], bytes],
+        message_json: Callable[[int], bytes],
+    ) -> SessionChanges:
+        """What the reader has missed, until that is enough for one look.
 
         `histories` are those of all places that the reader does not know, and of the others that
         were changed after `known_revision`; more do no harm.
@@ -132,6 +138,21 @@ class Gap:
         Raises:
             CorruptDocumentError: a place is missing.
         """
+        missed = self._missed(histories)
+        if missed is None:
+            return SessionChanges(self.latest, None)
+        changes: list[SessionChange] = []
+        size_bytes = 0
+        for one in missed:
+            if len(changes) >= LOOK_LIMIT or size_bytes >= LOOK_LIMIT_BYTES:
+                break
+            json = header_json() if one.kind is ChangeKind.HEADER else message_json(one.seq)
+            changes.append(SessionChange(one.bookmark, one.kind, json))
+            size_bytes += len(json)
+        return SessionChanges(self.latest, tuple(changes))
+
+    def _missed(self, histories: Sequence[PlaceHistory]) -> list[_Missed] | None:
+        """All of it, in order; None where the bookmark was never given."""
         appended = {
             one.seq: one.appended_revision for one in histories if one.seq >= self.after.next_seq
         }
@@ -163,7 +184,7 @@ class Gap:
 
     def _with_bookmarks(
         self, happened: Sequence[tuple[int, ChangeKind, int]], known: int
-    ) -> Iterator[Missed]:
+    ) -> Iterator[_Missed]:
         next_seq, changes = self.after.next_seq, self.after.changes
         for revision, kind, seq in happened:
             if revision > known:
@@ -172,26 +193,4 @@ class Gap:
                 changes += kind is not ChangeKind.APPENDED
             if kind is ChangeKind.APPENDED:
                 next_seq = seq + 1
-            yield Missed(Bookmark(self.latest.generation, next_seq, changes), kind, seq)
-
-
-class Look:
-    """Takes in what one look brings, until that is enough."""
-
-    def __init__(self) -> None:
-        self._changes: list[SessionChange] = []
-        self._size_bytes = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the rest is left for another look."""
-        return len(self._changes) >= LOOK_LIMIT or self._size_bytes >= LOOK_LIMIT_BYTES
-
-    def take_in(self, missed: Missed, json: bytes) -> None:
-        """Add what comes next."""
-        self._changes.append(SessionChange(missed.bookmark, missed.kind, json))
-        self._size_bytes += len(json)
-
-    def changes(self) -> tuple[SessionChange, ...]:
-        """All of it."""
-        return tuple(self._changes)
+            yield _Missed(Bookmark(self.latest.generation, next_seq, changes), kind, seq)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from app.domain.encoded import EncodedSession, EncodedSummary, header_json, summary_json
-from app.domain.following import Bookmark, ChangeKind, Gap, Look, SessionChanges
+from app.domain.following import Bookmark, Gap, SessionChanges
 from app.domain.identity import SessionKey, Version
 from app.domain.image import SessionImage
 from app.domain.instants import instant_text, whole_milliseconds
@@ -309,18 +309,13 @@ class MemoryStore:
     async def read_changes(self, key: SessionKey, after: Bookmark) -> SessionChanges:
         entry = self._get(key)
         gap = Gap(after, entry.bookmark, entry.header.version)
-        missed = gap.missed(entry.histories()) if gap.can_be_told else None
-        if missed is None:
+        if not gap.can_be_told:
             return SessionChanges(entry.bookmark, None)
-        look = Look()
-        for one in missed:
-            if look.is_full:
-                break
-            is_header = one.kind is ChangeKind.HEADER
-            look.take_in(
-                one, header_json(entry.header) if is_header else entry.places[one.seq].stored
-            )
-        return SessionChanges(entry.bookmark, look.changes())
+        return gap.told(
+            entry.histories(),
+            header_json=lambda: header_json(entry.header),
+            message_json=lambda seq: entry.places[seq].stored,
+        )
 
     async def watch(self) -> AsyncGenerator[None]:
         return _looking_now_and_then()

@@ -12,9 +12,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from app.domain.encoded import header_json
 from app.domain.following import (
     Bookmark,
-    ChangeKind,
     Gap,
-    Look,
     PlaceHistory,
     SessionChanges,
 )
@@ -123,19 +121,11 @@ class Follower:
                 changed_revision = revision_of_change[stored["change"]]
             return PlaceHistory(seq, appended.get(seq, 0), changed_revision, "deleted_at" in stored)
 
-        missed = gap.missed([history(seq, stored) for seq, stored in places.items()])
-        if missed is None:
-            return SessionChanges(latest, None)
-        look = Look()
-        for one in missed:
-            if look.is_full:
-                break
-            is_header = one.kind is ChangeKind.HEADER
-            look.take_in(
-                one,
-                header_json(head.header) if is_header else message_json(one.seq, places[one.seq]),
-            )
-        return SessionChanges(latest, look.changes())
+        return gap.told(
+            [history(seq, stored) for seq, stored in places.items()],
+            header_json=lambda: header_json(head.header),
+            message_json=lambda seq: message_json(seq, places[seq]),
+        )
 
 
 async def _polling() -> AsyncGenerator[None]:

@@ -7,9 +7,7 @@ import apsw
 
 from app.domain.following import (
     Bookmark,
-    ChangeKind,
     Gap,
-    Look,
     PlaceHistory,
     SessionChanges,
 )
@@ -17,7 +15,7 @@ from app.domain.identity import SessionKey
 from app.store.sqlite import bodies
 from app.store.sqlite.headers import read_header_json
 from app.store.sqlite.reader import Reader
-from app.store.sqlite.session_row import SessionRow, get_session
+from app.store.sqlite.session_row import get_session
 from app.store.sqlite.statements import find_row, get_row, pragma, rows
 
 LOOK_SECONDS = 0.1
@@ -51,17 +49,14 @@ def read_changes(connection: apsw.Connection, key: SessionKey, after: Bookmark) 
     if not gap.can_be_told:
         return SessionChanges(latest, None)
     found = rows(connection, _HISTORIES, (row.session_key, after.next_seq, gap.known_revision))
-    missed = gap.missed(
-        [PlaceHistory(seq, appended, changed, bool(gone)) for seq, appended, changed, gone in found]
+    return gap.told(
+        [
+            PlaceHistory(seq, appended, changed, bool(gone))
+            for seq, appended, changed, gone in found
+        ],
+        header_json=lambda: read_header_json(connection, row.session_key),
+        message_json=lambda seq: bodies.read_one(connection, row, seq),
     )
-    if missed is None:
-        return SessionChanges(latest, None)
-    look = Look()
-    for one in missed:
-        if look.is_full:
-            break
-        look.take_in(one, _json_of(connection, row, one.kind, one.seq))
-    return SessionChanges(latest, look.changes())
 
 
 async def commits(reader: Reader) -> AsyncGenerator[None]:
@@ -79,9 +74,3 @@ async def commits(reader: Reader) -> AsyncGenerator[None]:
 
 def _data_version(connection: apsw.Connection) -> object:
     return pragma(connection, "data_version")
-
-
-def _json_of(connection: apsw.Connection, row: SessionRow, kind: ChangeKind, seq: int) -> bytes:
-    if kind is ChangeKind.HEADER:
-        return read_header_json(connection, row.session_key)
-    return bodies.read_one(connection, row, seq)
