@@ -185,7 +185,7 @@ def _connect(
     )
     app.state.replies = replies
     app.state.project_chat = ProjectChatService(
-        replies, projects, app.state.project_sessions, app.state.artifacts
+        replies, projects, project_sessions, app.state.artifacts
     )
     return replies
 

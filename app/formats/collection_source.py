@@ -113,15 +113,15 @@ class CollectionSource:
 
     def wanted(self, options: SourceOptions) -> Iterator[RawRecord]:
         """Every document that may be wanted, if this user or session is; the names stay."""
-        return self.matching(self._filters(options))
+        return self._matching(self._filters(options))
 
     def holding(
         self, names: Sequence[str], ids: Sequence[str], *, or_nobody: bool = False
     ) -> Iterator[RawRecord]:
         """See the port."""
-        return self.matching(_conditions(names, ids, or_nobody=or_nobody))
+        return self._matching(_conditions(names, ids, or_nobody=or_nobody))
 
-    def matching(self, conditions: Iterable[Mapping[str, Any]]) -> Iterator[RawRecord]:
+    def _matching(self, conditions: Iterable[Mapping[str, Any]]) -> Iterator[RawRecord]:
         """Every document that fits one of these conditions, as MongoDB writes them, in turn."""
         position = 0
         with self._errors_named():

@@ -74,13 +74,8 @@ class MessageDocuments:
         if not isinstance(decoded, dict):
             raise FaultError(Reason.NOT_AN_OBJECT, "The record is JSON, but not an object.")
         document = cast("dict[str, Any]", decoded)
-        # Asked of the bytes first, which is quick, of a single byte even more so: nearly no record
-        # has such a name.
-        if (
-            b"$" in raw
-            and b'"$' in raw
-            and any(is_wrapper(document.get(name)) for name in self._typed)
-        ):
+        # Asked of the bytes first, which is quick: nearly no record has such a name.
+        if b'"$' in raw and any(is_wrapper(document.get(name)) for name in self._typed):
             return {name: extended_value(value) for name, value in document.items()}
         return document
 
@@ -208,6 +203,6 @@ def _is_plain(metadata: dict[str, Any], raw: bytes) -> bool:
     return (
         _PLAIN_VALUES.issuperset(map(type, metadata.values()))
         and len(raw) < _PLAIN_LINE_BYTES
-        and (b"\\" not in raw or b"\\u0000" not in raw)
+        and b"\\u0000" not in raw
         and KEPT_NAME not in metadata
     )
