@@ -18,11 +18,11 @@ from app.errors import (
     StoreBusyError,
 )
 from app.service.drafts import MessageDraft
+from app.service.listed_sessions import summaries_of
 from app.service.projects import ProjectService
 from app.service.sessions import SessionService
 from app.store.port import (
     HEADER_ONLY,
-    PAGE_LIMIT,
     WHOLE,
     Appended,
     ListFilter,
@@ -262,16 +262,7 @@ class ProjectSessionService:
     # --- inside -----------------------------------------------------------------------------
 
     async def _all_sessions(self, user_id: str, wanted: ListFilter) -> list[SessionSummary]:
-        summaries: list[SessionSummary] = []
-        after: Position | None = None
-        while True:
-            page = await self._store.list_summaries(
-                user_id, filter=wanted, limit=PAGE_LIMIT, after=after
-            )
-            summaries.extend(map(decoded_summary, page.items))
-            after = page.next_position
-            if after is None:
-                return summaries
+        return [summary async for summary in summaries_of(self._store, user_id, wanted)]
 
     async def _in_project(
         self, project_id: str | None, key: SessionKey, selection: ReadSelection

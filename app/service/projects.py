@@ -6,7 +6,6 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from app.clock import Clock
-from app.domain.encoded import decoded_summary
 from app.domain.free_json import canonical_json
 from app.domain.identity import Version, derived_id, new_id
 from app.domain.owned_document import DocumentKey, OwnedDocument
@@ -21,9 +20,10 @@ from app.errors import (
     SessionNotFoundError,
     StoreBusyError,
 )
+from app.service.listed_sessions import summaries_of
 from app.service.project_contents import remove_contents
 from app.service.sessions import SessionService
-from app.store.port import PAGE_LIMIT, ListFilter, SessionStore
+from app.store.port import ListFilter, SessionStore
 
 _TRIES = 100
 _READ_AT_ONCE = 50
@@ -288,17 +288,9 @@ class ProjectService:
 
     async def _delete_sessions(self, user_id: str, project_id: str) -> None:
         wanted = ListFilter(project_id=project_id)
-        after: Position | None = None
-        while True:
-            page = await self._store.list_summaries(
-                user_id, filter=wanted, limit=PAGE_LIMIT, after=after
-            )
-            for summary in map(decoded_summary, page.items):
-                with suppress(SessionNotFoundError):
-                    await self._sessions.delete(summary.key)
-            after = page.next_position
-            if after is None:
-                return
+        async for summary in summaries_of(self._store, user_id, wanted):
+            with suppress(SessionNotFoundError):
+                await self._sessions.delete(summary.key)
 
 
 def _living(document: OwnedDocument) -> Project | None:

@@ -6,18 +6,17 @@ from datetime import datetime
 
 from app.clock import Clock
 from app.domain import artifact, project, project_context
-from app.domain.encoded import EncodedSummary, decoded_summary
+from app.domain.encoded import EncodedSummary
 from app.domain.free_json import encode_json
-from app.domain.identity import SessionKey
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.errors import SessionNotFoundError
 from app.service.left_copies import left_copies
+from app.service.listed_sessions import summaries_of
 from app.service.project_contents import documents_of
 from app.service.read_cache import ReadCache
 from app.store.port import (
     NO_FILTER,
-    PAGE_LIMIT,
     Erasure,
     ListFilter,
     ListOrder,
@@ -83,21 +82,12 @@ class UserService:
 
         One session is in memory at a time. A session that is deleted meanwhile is left out.
         """
-        position: Position | None = None
-        while True:
-            page = await self._store.list_summaries(
-                user_id, order=ListOrder.CREATED, limit=PAGE_LIMIT, after=position
-            )
-            for summary in page.items:
-                key = SessionKey(user_id, decoded_summary(summary).id)
-                try:
-                    encoded = await self._store.read(key)
-                except SessionNotFoundError:
-                    continue
-                yield encoded.to_json()
-            position = page.next_position
-            if position is None:
-                return
+        async for summary in summaries_of(self._store, user_id, order=ListOrder.CREATED):
+            try:
+                encoded = await self._store.read(summary.key)
+            except SessionNotFoundError:
+                continue
+            yield encoded.to_json()
 
     async def export_documents(self, user_id: str) -> AsyncIterator[bytes]:
         """What the user has beside sessions: kind, id and body of each, as a JSON object.

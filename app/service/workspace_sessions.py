@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from app.domain.encoded import decoded_summary
 from app.domain.identity import SessionKey
 from app.domain.message import ChatMessage
 from app.domain.page import Position
 from app.domain.project import Project, ProjectStatus
 from app.domain.session import SessionStatus, SessionSummary
 from app.errors import ProjectNotFoundError, SessionNotFoundError
+from app.service.listed_sessions import summaries_of
 from app.service.project_sessions import ProjectSessionService
 from app.service.projects import ProjectFilter, ProjectService
 from app.store.port import (
@@ -118,18 +118,11 @@ class WorkspaceSessionService:
         """The sessions of a workspace, the most recently changed first."""
         projects = await self._projects_of(user_id, workspace_id)
         wanted = ListFilter(workspace_id=workspace_id)
-        found: list[WorkspaceSession] = []
-        after: Position | None = None
-        while True:
-            page = await self._store.list_summaries(
-                user_id, filter=wanted, limit=PAGE_LIMIT, after=after
-            )
-            for summary in map(decoded_summary, page.items):
-                project = projects.get(summary.project_id or "")
-                found.append(WorkspaceSession.of(summary, project))
-            after = page.next_position
-            if after is None:
-                return [one for one in found if status is None or one.status is status]
+        found = [
+            WorkspaceSession.of(summary, projects.get(summary.project_id or ""))
+            async for summary in summaries_of(self._store, user_id, wanted)
+        ]
+        return [one for one in found if status is None or one.status is status]
 
     async def list_messages(self, key: SessionKey, *, limit: int | None) -> list[ChatMessage]:
         """The living messages of a session from its beginning on, all of them without a limit.
