@@ -1,5 +1,6 @@
 """On every route for operators: no one else is let in; and their keys open nobody's data."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ ORDER = {"job": "group-messages", "source": "/etc/passwd"}
 ADMIN = {"admin_keys": (ADMIN_HASH,)}
 
 
+@cache  # the document is costly, and does not change
 def operations() -> list[tuple[str, str]]:
     document = create_app(settings(), MemoryStore(), FakeClock()).openapi()
     return [

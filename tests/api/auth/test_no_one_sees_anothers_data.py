@@ -1,6 +1,7 @@
 """Law 7: on every route of the OpenAPI document, another user's data is absent or forbidden."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
@@ -115,6 +116,7 @@ class Operation(NamedTuple):
         )
 
 
+@cache  # the document is costly, and does not change
 def operations() -> list[Operation]:
     """All operations for users, the same in every mode of authentication.
 
