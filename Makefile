@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 
+# Tests start some hundreds of processes: each would compile again what the first has compiled.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup serve test test-mongo check lint format types contracts soak demo bench bench-mongo lock clean
 
 help: ## list the targets
