@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from app.store.port import SessionStore
 from tests.fake_clock import FakeClock
+from tests.files_in_memory import move_into_memory
 from tests.mongo.capabilities import reason_to_leave_out
 from tests.store_kind import Place, StoreKind
 from tests.stores import IS_CHOSEN, SERVER_VARIABLE, STORES
@@ -18,6 +19,12 @@ from tests.stores import IS_CHOSEN, SERVER_VARIABLE, STORES
 settings.register_profile("deterministic", derandomize=True, deadline=None, print_blob=True)
 settings.register_profile("wide", deadline=None, max_examples=2000)
 settings.load_profile("deterministic")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep files of tests in memory; the processes beside each other have them in one folder."""
+    if remove := move_into_memory():
+        config.add_cleanup(remove)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
