@@ -29,10 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what a server cannot do and, where stores are chosen, what is not about them."""
-    if IS_CHOSEN:
-        others = [item for item in items if _store_name(item) is None]
-        items[:] = [item for item in items if _store_name(item) is not None]
-        config.hook.pytest_deselected(items=others)
+    others = [item for item in items if not _is_of_this_run(item)]
+    items[:] = [item for item in items if _is_of_this_run(item)]
+    config.hook.pytest_deselected(items=others)
     for item in items:
         if reason := reason_to_leave_out(_store_name(item), item.nodeid):
             item.add_marker(pytest.mark.skip(reason=reason))
@@ -44,6 +43,15 @@ def pytest_collection_finish() -> None:
     """Let the collector pass over ten thousand tests, and what some of them hold, but seldom."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+def _is_of_this_run(item: pytest.Item) -> bool:
+    """Whether it is about the stores of this run, and shows there what it does nowhere else."""
+    name = _store_name(item)
+    if IS_CHOSEN and name is None:
+        return False
+    is_of_any_store = item.get_closest_marker("at_the_door") is not None
+    return not is_of_any_store or name == "memory" or "SOAK" in os.environ
 
 
 def _store_name(item: pytest.Item) -> str | None:

@@ -47,6 +47,7 @@ WRITES = [
 ]
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize(
     "body",
@@ -88,6 +89,7 @@ async def test_what_is_not_json_is_malformed(
     assert (await ada.get(SESSION)).content == before
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(("method", "path"), WRITES)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", ""])
 async def test_a_body_of_another_type_is_refused(
@@ -100,6 +102,7 @@ async def test_a_body_of_another_type_is_refused(
     )
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -150,6 +153,7 @@ async def test_a_message_that_breaks_a_rule_is_refused(
     await assert_refused(ada, "POST", MESSAGES, body.encode(), (422, "invalid_input", pointers))
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -178,18 +182,21 @@ async def test_a_session_that_breaks_a_rule_is_refused(
     await assert_refused(ada, "POST", SESSIONS, text.encode(), expected)
 
 
+@pytest.mark.at_the_door
 async def test_more_messages_than_a_batch_may_have_are_refused(ada: httpx.AsyncClient) -> None:
     body = json.dumps([{"content": str(number)} for number in range(1001)]).encode()
 
     await assert_refused(ada, "POST", MESSAGES, body, (422, "limit_exceeded", [""]))
 
 
+@pytest.mark.at_the_door
 async def test_a_batch_of_millions_is_not_looked_at_one_by_one(ada: httpx.AsyncClient) -> None:
     body = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
 
     await assert_refused(ada, "POST", MESSAGES, body, (422, "limit_exceeded", [""]))
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_an_object_of_many_members_is_not_looked_at_one_by_one(
     ada: httpx.AsyncClient, method: str, path: str
@@ -199,6 +206,7 @@ async def test_an_object_of_many_members_is_not_looked_at_one_by_one(
     await assert_refused(ada, method, path, body, (422, "invalid_input", [""]))
 
 
+@pytest.mark.at_the_door
 async def test_many_wrong_tags_are_told_by_the_first(ada: httpx.AsyncClient) -> None:
     body = json.dumps({"tags": [1] * 1_000_000}).encode()
 
@@ -217,6 +225,7 @@ async def test_a_batch_above_the_limit_is_refused(ada: httpx.AsyncClient) -> Non
     await assert_refused(ada, "POST", MESSAGES, body, (413, "document_too_large", [""]))
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_a_body_of_20_mb_is_refused(ada: httpx.AsyncClient, method: str, path: str) -> None:
     body = b'{"content":"' + b"x" * 20_000_000 + b'"}'
@@ -224,6 +233,7 @@ async def test_a_body_of_20_mb_is_refused(ada: httpx.AsyncClient, method: str, p
     await assert_refused(ada, method, path, body, (413, "document_too_large", [""]))
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(("method", "path"), WRITES)
 async def test_a_long_body_that_announces_no_length_is_refused(
     ada: httpx.AsyncClient, method: str, path: str
@@ -247,6 +257,7 @@ async def test_a_long_body_that_announces_no_length_is_refused(
     assert (await ada.get(SESSION)).content == before
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", "tab\there", "é", "a\x7f"])
 @pytest.mark.parametrize("path", [SESSIONS, MESSAGES])
 async def test_an_idempotency_key_must_be_visible(
@@ -264,6 +275,7 @@ async def test_an_idempotency_key_must_be_visible(
     assert problem(answer) == (422, "invalid_input", ["Idempotency-Key"])
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     "tag",
     [

@@ -79,6 +79,7 @@ async def test_a_stale_precondition_changes_nothing(ada: httpx.AsyncClient, meth
     assert (await ada.get(SESSION)).json()["session_name"] == "old"
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize(
     ("body", "pointers"),
@@ -119,6 +120,7 @@ async def test_a_change_that_breaks_a_rule_changes_nothing(
     assert (await ada.get(SESSION)).content == before
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize("name", ["tags", "status", "is_pinned", "context", "is_active"])
 async def test_put_does_not_take_null_for_a_field_that_always_is(
     ada: httpx.AsyncClient, name: str

@@ -81,6 +81,7 @@ async def test_a_tombstone_holds_its_place(ada: httpx.AsyncClient) -> None:
     assert answer.json()["items"][0]["deleted_at"] == "2026-01-02T03:04:05.678Z"
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("parameters", "pointers"),
     [

@@ -126,6 +126,7 @@ async def test_filters_let_through_what_meets_all_of_them(
     assert ids(answer) == found
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("parameters", "pointer"),
     [

@@ -136,6 +136,7 @@ async def test_a_changed_session_is_sent(ada: httpx.AsyncClient, tags: str) -> N
     assert (answer.status_code, contents(answer)) == (200, ["a"])
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("parameters", "pointers"),
     [

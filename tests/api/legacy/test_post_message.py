@@ -117,6 +117,7 @@ async def test_dates_are_understood_as_they_were_meant(
     assert response.json()["created_at"] == stored
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("changed", "pointer"),
     [
@@ -149,6 +150,7 @@ async def test_what_cannot_be_kept_is_refused_and_nothing_is_stored(
     assert await store.list_keys() == []
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize(
     ("body", "status"),
     [
