@@ -70,6 +70,8 @@ soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers (needs a 
 	SOAK=1 $(BIN)/pytest -q -s tests/soak
 	SOAK=1 $(BIN)/pytest -q tests/migrations/test_killed_at_random_moments.py
 	SOAK=1 $(BIN)/pytest -q -n auto tests/api tests/laws -k half-migrated
+	SOAK=1 $(BIN)/pytest -q -n auto tests/api -m at_the_door
+	SOAK=1 $(BIN)/pytest -q -n auto tests/laws/test_law_10_a_failing_store_says_so.py
 	SOAK=1 $(BIN)/pytest -q -n auto tests/mongo/interleaving --timeout 3600
 	@$(BIN)/python -m tests.engines.building java
 	SOAK=1 CHATFOLD_TEST_ENGINES=java $(BIN)/pytest -q tests/copying/test_corpora.py \
