@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,16 @@ def source_of(name: str) -> Path:
     return DATA / f"{name}.jsonl.gz"
 
 
+def beginning_of(name: str, sessions: int, folder: Path) -> Path:
+    """The source of so many sessions, those that come first in the file of a corpus."""
+    path = folder / f"{name}.jsonl.gz"
+    with gzip.open(source_of(name)) as lines, gzip.open(path, "wb", compresslevel=1) as file:
+        groups = groupby(lines, key=lambda line: json.loads(line)["session_id"])
+        for _, group in islice(groups, sessions):
+            file.writelines(group)
+    return path
+
+
 def documents_of(name: str) -> Iterator[dict[str, Any]]:
     """The messages as a driver of MongoDB would have stored them."""
     with gzip.open(source_of(name)) as lines:
@@ -114,16 +125,17 @@ async def stored_sessions(store: SessionStore) -> dict[Key, list[Message]]:
     return sessions
 
 
-def folded_corpus(name: str, folder: Path) -> FoldedCorpus:
-    """Fold and verify a corpus, outside of any event loop."""
+def folded_corpus(name: str, folder: Path, *, source: Path | None = None) -> FoldedCorpus:
+    """Fold and verify a corpus, or a part of it, outside of any event loop."""
+    path = source or source_of(name)
 
     async def work() -> FoldedCorpus:
         outcomes: list[Outcome] = []
         file = folder / "chatfold.db"
         store = await SQLiteStore.open(file)
         try:
-            report = await fold(source_of(name), store, observer=outcomes.append)
-            proof = await verified(source_of(name), store)
+            report = await fold(path, store, observer=outcomes.append)
+            proof = await verified(path, store)
             sessions = await stored_sessions(store)
         finally:
             await store.aclose()

@@ -15,6 +15,7 @@ import pytest
 from app.store.memory import MemoryStore
 from tests.migrations.corpora import (
     FoldedCorpus,
+    beginning_of,
     documents_of,
     folded_corpus,
     hashes_of,
@@ -41,19 +42,21 @@ def raw(dirty: FoldedCorpus) -> dict[int, dict[str, Any]]:
         return {position: json.loads(line) for position, line in enumerate(lines, start=1)}
 
 
-CLEAN = [("dialogs.messages", 8677, 120_746)]
-if os.environ.get("SOAK"):  # parts of it are folded in other shapes in every run
-    CLEAN.append(("ubuntu-irc.messages", 194, 266_123))
+PARTS = [("dialogs.messages", 1500, 20_257), ("ubuntu-irc.messages", 6, 7174)]
+WHOLE = [("dialogs.messages", 8677, 120_746), ("ubuntu-irc.messages", 194, 266_123)]
 
 
-@pytest.mark.parametrize(("name", "sessions", "messages"), CLEAN)
+@pytest.mark.parametrize(
+    ("name", "sessions", "messages"), WHOLE if os.environ.get("SOAK") else PARTS
+)
 def test_every_session_of_a_clean_file_has_the_hash_of_its_manifest(
-    name: str, sessions: int, messages: int, tmp_path_factory: pytest.TempPathFactory
+    name: str, sessions: int, messages: int, tmp_path: Path
 ) -> None:
-    corpus = folded_corpus(name, tmp_path_factory.mktemp("clean"))
+    corpus = folded_corpus(name, tmp_path, source=beginning_of(name, sessions, tmp_path))
 
     hashes = {key: session_hash(stored) for key, stored in corpus.sessions.items()}
-    assert hashes == hashes_of(name)
+    assert len(hashes) == sessions
+    assert hashes.items() <= hashes_of(name).items()
     for (_, session_id), stored in corpus.sessions.items():
         truth = corpus.manifest["sessions"][session_id]
         assert len(stored) == truth["n"]
@@ -68,10 +71,8 @@ def test_every_session_of_a_clean_file_has_the_hash_of_its_manifest(
 
 
 @pytest.mark.parametrize("form", ["array.json.gz", "extended-2-relaxed.json", "dump.bson.gz"])
-async def test_a_thousand_sessions_have_their_hashes_in_every_form(
-    form: str, tmp_path: Path
-) -> None:
-    name, count = "dialogs.messages", 1000
+async def test_some_sessions_have_their_hashes_in_every_form(form: str, tmp_path: Path) -> None:
+    name, count = "dialogs.messages", 1000 if os.environ.get("SOAK") else 300
     by_session = groupby(documents_of(name), key=itemgetter("session_id"))
     documents = [one for _, messages in islice(by_session, count) for one in messages]
     store = MemoryStore()
