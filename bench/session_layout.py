@@ -15,7 +15,7 @@ import bson
 
 from app.domain.session import SessionHeader
 from app.store.mongo.building import built
-from app.store.mongo.sealing import Budget
+from app.store.mongo.seal_plans import Budget
 from bench.stored_sizes import MEASURED
 
 CHATS = MEASURED["dialogs, joined"]
@@ -61,7 +61,7 @@ EMPTY_HEAD_BYTES = empty_head_bytes()
 
 @dataclass(slots=True)
 class GrowingSession:
-    """A session that gets one message after the other, sealed as `app.store.mongo.sealing` does."""
+    """A session that gets one message after the other, sealed as the store plans it."""
 
     budget: Budget
     message_bytes: float = CHATS.message_bytes

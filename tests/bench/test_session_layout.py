@@ -3,7 +3,7 @@
 import pytest
 
 from app.store.mongo.encoding import STEP_BYTES, message_size_bytes, stored_new_message
-from app.store.mongo.sealing import Budget
+from app.store.mongo.seal_plans import Budget
 from app.store.mongo.store import MongoStore
 from bench.session_layout import GrowingSession, lengths, mean_session
 from tests.factories import KEY, make_message, make_new_session

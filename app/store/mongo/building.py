@@ -12,7 +12,7 @@ from app.store.mongo.encoding import (
     stored_header,
 )
 from app.store.mongo.head import Head
-from app.store.mongo.sealing import Budget, plan_seal
+from app.store.mongo.seal_plans import Budget, plan_seal
 
 
 @dataclass(frozen=True, slots=True)

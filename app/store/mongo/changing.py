@@ -38,7 +38,8 @@ from app.store.mongo.encoding import (
 )
 from app.store.mongo.head import HEADER, IN_PLACE, Head
 from app.store.mongo.reading import HeadsMoving, Reader
-from app.store.mongo.sealing import Sealer, plan_seal
+from app.store.mongo.seal_plans import plan_seal
+from app.store.mongo.sealing import Sealer
 
 _TRIES = 100
 _FORGET_TRIES = 3

@@ -22,7 +22,7 @@ from app.store.mongo.encoding import (
 from app.store.mongo.head import Head
 from app.store.mongo.inserting import Inserter
 from app.store.mongo.reading import HeadsMoving, Reader
-from app.store.mongo.sealing import Budget
+from app.store.mongo.seal_plans import Budget
 from app.store.port import PutOutcome
 
 _TRIES = 20

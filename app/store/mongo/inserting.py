@@ -23,7 +23,7 @@ from app.store.mongo.encoding import Document, stored_new_message
 from app.store.mongo.head import Head, head_of
 from app.store.mongo.marks import Marks
 from app.store.mongo.reading import Reader
-from app.store.mongo.sealing import Budget
+from app.store.mongo.seal_plans import Budget
 
 _TRIES = 20
 _DUPLICATE = 11000

@@ -48,7 +48,8 @@ from app.store.mongo.schema import (
     open_database,
     store_secret,
 )
-from app.store.mongo.sealing import Budget, Sealer
+from app.store.mongo.seal_plans import Budget
+from app.store.mongo.sealing import Sealer
 from app.store.mongo.searching import SEARCH_LIMIT_BYTES, Searcher
 from app.store.port import (
     NO_FILTER,
