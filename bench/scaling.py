@@ -190,12 +190,13 @@ def _sealing_units(session: GrowingSession) -> float:
     replaced_messages = session.copied - sum(session.segments)
     replaced_bytes = replaced_messages * session.sealed_message_bytes / max(1, session.replaced)
     head_bytes = session.budget.kept_bytes + EMPTY_HEAD_BYTES
-    note = insert(_NOTE_BYTES) + delete()
+    note = insert(_NOTE_BYTES) + delete()  # of its own, as where people type
     return (
         inserted * insert(inserted_bytes)
         + session.replaced * (read(replaced_bytes) + delete())
         + session.merges * replace(_NOTE_BYTES)
-        + session.seals * (read(session.budget.segment_bytes / 8) + replace(head_bytes) + note)
+        + read(session.budget.segment_bytes)  # the first seal; others get the head by an append
+        + session.seals * (replace(head_bytes) + note)
     )
 
 

@@ -25,7 +25,7 @@ from tests.factories import (
 )
 from tests.fake_clock import START, FakeClock
 from tests.laws.conftest import SETTINGS, client_of
-from tests.mongo.watching import SERVERS, Watch, WatchedServer, watching
+from tests.mongo.watching import SERVERS, Command, Watch, WatchedServer, watching
 
 UNSEALED_BYTES = 256 * 1024
 SEALED_BYTES = 16 * 1024
@@ -70,6 +70,10 @@ async def long(server: WatchedServer) -> AsyncIterator[MongoStore]:
     server.watch.commands.clear()
     yield store
     await store.aclose()
+
+
+def commands_on(watch: Watch, name: str, collection: str) -> list[Command]:
+    return [one for one in watch.commands if one.body.get(name) == collection]
 
 
 # --- a session that is one document -------------------------------------------------------------
@@ -243,10 +247,36 @@ async def test_appends_at_once_make_no_seal_fail(long: MongoStore, watch: Watch)
     await asyncio.gather(*(append_some(first) for first in range(0, 80, 10)))
     await long.settle()
 
-    notes = [one for one in watch.commands if one.body.get("insert") == "chores"]
-    looks = [one for one in watch.commands if one.body.get(FIND) == "sessions"]
-    assert notes
-    assert len(looks) == 2 * len(notes)
+    assert commands_on(watch, "insert", "segments")
+    assert commands_on(watch, "delete", "segments") == []
+    looks = commands_on(watch, FIND, "sessions")
+    merges = commands_on(watch, FIND, "segments")
+    assert len(looks) <= len(merges)  # what comes beside a merge may fill the head again
+
+
+async def test_a_seal_is_two_commands_each_eighth_three_and_a_merge_five(
+    server: WatchedServer, watch: Watch
+) -> None:
+    budget = 4 * SEALED_BYTES  # a merge takes in a dozen seals
+    store = await server.open(segment_bytes=budget)
+    await store.insert(make_new_session(messages=make_messages(1000)))
+    filling = "x" * (budget // 16)  # in a session with segments it is sealed at once
+    await store.append(KEY, [make_message("first", filling)], at=START)
+    await store.settle()
+    seals = []
+    for number in range(10):
+        watch.commands.clear()
+        message = make_message(f"new{number}", filling, is_id_fresh=True)
+        await store.append(KEY, [message], at=START)
+        await store.settle()
+        seals.append(watch.names())
+    await store.aclose()
+
+    append, insert, link, renewal = CHANGE, "insert", CHANGE, "update"
+    note, end_of_note = "insert", "update"
+    assert seals[:7] == [[append, insert, link]] * 7
+    assert seals[7:9] == [[append, renewal, insert, link], [append, insert, link]]
+    assert seals[9] == [append, FIND, note, insert, link, end_of_note]  # it merges the others
 
 
 async def test_a_whole_read_is_two_commands(long: MongoStore, watch: Watch) -> None:

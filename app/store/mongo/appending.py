@@ -77,6 +77,7 @@ class _Push:
     """Messages in their stored form, and the update that appends them."""
 
     messages: Sequence[EncodedMessage]
+    stored: list[Document]
     update: Document
     size_bytes: int
 
@@ -134,7 +135,7 @@ class Appender:
             if chain_end is None:
                 condition["newest_segment"] = None
             else:
-                generation, newest_segment = chain_end
+                generation, newest_segment = chain_end.generation, chain_end.newest_segment
                 keys = {message_key(generation, id_): id_ for id_ in batch.guarded_ids}
                 if await self._chain.search_places(key.user_id, generation, keys):
                     return None
@@ -216,21 +217,28 @@ class Appender:
     ) -> Appended | None:
         room = self._sealer.budget.hard_bytes - push.size_bytes
         condition["live_bytes"] = {"$lte": max(0, room)}
-        head = await self._collections.change_head(condition, push.update, IN_PLACE)
-        if head is None:
-            return None
-        try:
-            version = Version(head["generation"], head["revision"])
-            first_seq = head["next_seq"] - len(push.messages)
-            live_bytes, newest_segment = head["live_bytes"], head["newest_segment"]
-        except (KeyError, TypeError) as error:
-            raise CorruptDocumentError("session") from error
+        head_id = condition["_id"]
+        with self._sealer.filling(head_id, push.size_bytes) as is_filling:
+            wanted = None if is_filling else IN_PLACE
+            head = await self._collections.change_head(condition, push.update, wanted)
+            if head is None:
+                return None
+            try:
+                version = Version(head["generation"], head["revision"])
+                first_seq = head["next_seq"] - len(push.messages)
+                live_bytes, newest_segment = head["live_bytes"], head["newest_segment"]
+            except (KeyError, TypeError) as error:
+                raise CorruptDocumentError("session") from error
+            self._chain_ends.learn(
+                *(head_id, version.generation, newest_segment, live_bytes),
+                is_estimate_void=is_filling,
+            )
+            self._sealer.note_append(head_id, version, push.stored)
+            if self._sealer.budget.is_passed_by(live_bytes, newest_segment):
+                self._sealer.start(condition["user_id"], head_id, head if is_filling else None)
         bodies = dict(known)
         for seq, message in enumerate(push.messages, first_seq):
             bodies[message.id] = placed_json(seq, message.unplaced_json)
-        self._chain_ends.learn(condition["_id"], version.generation, newest_segment)
-        if self._sealer.budget.is_passed_by(live_bytes, newest_segment):
-            self._sealer.start(condition["user_id"], condition["_id"])
         return Appended(tuple(bodies[message.id] for message in batch.messages), version)
 
     async def _known(
@@ -239,7 +247,7 @@ class Appender:
         """Those messages of the batch, and of their parents, that the session has."""
         ids = (batch.ids if with_fresh else batch.guarded_ids) | batch.parent_ids
         places = {message["id"]: seq for seq, message in head.placed() if message.get("id") in ids}
-        self._chain_ends.learn(head.id, head.generation, head.newest_segment)
+        self._chain_ends.learn(head.id, head.generation, head.newest_segment, head.live_bytes)
         if head.newest_segment is not None:
             places |= await self._chain.find_places(head, ids - places.keys())
         found = await self._reader.at_places(head, sorted(places.values()))
@@ -285,6 +293,7 @@ def _push(messages: Sequence[EncodedMessage], at: str) -> _Push:
     newest = max(message.created_at for message in messages)
     return _Push(
         messages,
+        stored,
         {
             "$push": {"messages": {"$each": stored}, "steps": len(stored)},
             "$inc": {

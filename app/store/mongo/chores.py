@@ -87,6 +87,16 @@ class Chores:
         else:
             await self._notes.delete_one({"_id": note_id})
 
+    async def renew(self, note_id: str, segment_ids: Sequence[str]) -> bool:
+        """Let a note name other segments, none of the former lying about; False: it has gone."""
+        members = {"segment_ids": list(segment_ids), "due_at": self._in(LOST_AFTER)}
+        updated = await self._notes.update_one({"_id": note_id}, {"$set": members})
+        return updated.matched_count > 0
+
+    async def drop(self, note_ids: Sequence[str]) -> None:
+        """Remove notes of which nothing lies about."""
+        await self._notes.delete_many({"_id": {"$in": list(note_ids)}})
+
     async def remove(
         self,
         user_id: str,

@@ -22,9 +22,9 @@ class Collections:
     """Whether a head can be changed and a part of it be answered; else the whole head comes."""
 
     async def change_head(
-        self, condition: Document, update: Document, projection: Document
+        self, condition: Document, update: Document, projection: Document | None
     ) -> Document | None:
-        """Change the head that meets a condition and return some of it as it is after that.
+        """Change the head that meets a condition and return some or all of it as it is after that.
 
         None where there is none: nothing has changed then.
         """

@@ -33,7 +33,7 @@ _NOT_REACHED = (
     "The database's journal and its log for replicas, until they are overwritten.",
     "Blocks of the database's files that were freed and not yet used again.",
     "Backups and snapshots of the database that were taken earlier.",
-    "What writes that were under way or broken off have noted, which goes within an hour.",
+    "What writes under way, broken off or to come have noted, which goes within an hour.",
     "Answers already sent, and caches of clients and proxies.",
 )
 

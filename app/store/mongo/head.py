@@ -126,6 +126,18 @@ class Head:
         """A filter: nothing has happened since, and what was sealed is the same."""
         return {**self.same_chain(), "revision": self.revision}
 
+    def appended(self, messages: list[Document]) -> "Head":
+        """As an append has left it, in all that a seal goes by."""
+        return Head(
+            {
+                **self.document,
+                "messages": [*self.messages, *messages],
+                "steps": [*self.steps, len(messages)],
+                "revision": self.revision + 1,
+                "next_seq": self.next_seq + len(messages),
+            }
+        )
+
     # --- places and revisions ---------------------------------------------------------------
 
     def placed(self, start: int = 0) -> Iterator[tuple[int, Document]]:

@@ -6,6 +6,7 @@ is a small segment; some of these become one of full size as soon as there are e
 message is written twice and most seals read no segment.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -81,11 +82,12 @@ def plan_seal(
     segment_bytes: int,
     merged: list[Document] | None = None,
     further_past_text: Document | None = None,
+    ids: Iterable[str] = (),
 ) -> SealPlan:
     """How to seal all but the newest messages of a head, of which `keep_bytes` may stay.
 
     `merged` are the newest segments of its chain, oldest first, whose content moves into the new
-    ones.
+    ones; these take the `ids`.
     """
     if STEP_BYTES * len(head.steps) > head.live_bytes // 2:
         keep_bytes = 0  # what takes the room are steps, which go with the messages before them
@@ -117,7 +119,11 @@ def plan_seal(
     )
     content.forget_deleted()
     segments = chained_segments(
-        _link(head, merged), content, until_revision=head.revision, segment_bytes=segment_bytes
+        _link(head, merged),
+        content,
+        until_revision=head.revision,
+        segment_bytes=segment_bytes,
+        ids=ids,
     )
     members: Document = {}
     if segments:

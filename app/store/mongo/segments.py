@@ -88,13 +88,22 @@ class Link:
 
 
 def chained_segments(
-    link: Link, content: SealedContent, *, until_revision: int, segment_bytes: int
+    link: Link,
+    content: SealedContent,
+    *,
+    until_revision: int,
+    segment_bytes: int,
+    ids: Iterable[str] = (),
 ) -> list[Document]:
-    """The content as segments of about a size, oldest first, linked to the chain and each other."""
+    """The content as segments of about a size, oldest first, linked to the chain and each other.
+
+    They take the `ids` first, where there are any.
+    """
     segments: list[Document] = []
+    given_ids = iter(ids)
     previous, previous_until = link.previous, link.previous_until
     for part, size_bytes in _parts(content, segment_bytes):
-        segment_id = uuid4().hex
+        segment_id = next(given_ids, None) or uuid4().hex
         segments.append(
             {
                 "_id": segment_id,

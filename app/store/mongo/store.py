@@ -20,6 +20,7 @@ from app.domain.owned_document import DocumentKey, OwnedDocument
 from app.domain.page import Page, Position
 from app.domain.search import SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
+from app.errors import StoreError
 from app.store.marking import Marking
 from app.store.mongo.appending import Appender
 from app.store.mongo.chain import Chain
@@ -51,6 +52,7 @@ from app.store.mongo.schema import (
 from app.store.mongo.seal_plans import Budget
 from app.store.mongo.sealing import Sealer
 from app.store.mongo.searching import SEARCH_LIMIT_BYTES, Searcher
+from app.store.mongo.segment_notes import SegmentNotes
 from app.store.port import (
     NO_FILTER,
     WHOLE,
@@ -86,8 +88,11 @@ class MongoStore:
         self._marks = Marks(collections, marking)
         self._reader = Reader(collections, chain, marking)
         chain_ends = ChainEnds()
+        self._segment_notes = SegmentNotes(self._chores, clock)
         self._sealer = Sealer(
-            collections, chain, chain_ends, self._chores, budget, connection.timeout_seconds
+            *(collections, chain, chain_ends, self._chores, self._segment_notes),
+            budget,
+            connection.timeout_seconds,
         )
         self._appender = Appender(collections, self._reader, chain, chain_ends, self._sealer)
         self._changer = Changer(
@@ -447,6 +452,8 @@ class MongoStore:
             with suppress(asyncio.CancelledError):
                 await self._tidying
         await self._sealer.settle()
+        with suppress(StoreError), self._bounded():  # else they are removed when they are due
+            await self._segment_notes.aclose()
         await self._connection.client.close()
 
     @contextmanager

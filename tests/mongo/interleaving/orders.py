@@ -71,6 +71,13 @@ def a_long_session() -> Contents:
 
 
 @cache
+def a_merged_session() -> Contents:
+    """The same, after that merge: the next seals merge nothing."""
+    append = Append("fourth", [message("p4", 17, 900)], at=instant(8))
+    return prepared([append], a_long_session(), process="second")
+
+
+@cache
 def a_session_with_a_tombstone() -> Contents:
     """The same, and a message whose text was deleted."""
     return prepared([DeleteMessage("deletion", "m0", at=instant(7))], contents=a_long_session())

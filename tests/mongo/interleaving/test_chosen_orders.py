@@ -9,10 +9,17 @@ from app.errors import StoreUnavailableError
 from tests.factories import ADA, BOB, KEY
 from tests.fake_clock import instant
 from tests.mongo.interleaving.calls import Call
-from tests.mongo.interleaving.orders import a_long_session, as_it_was, version_in
+from tests.mongo.interleaving.decoding import Session, chain_of
+from tests.mongo.interleaving.orders import (
+    a_long_session,
+    a_merged_session,
+    as_it_was,
+    message,
+    version_in,
+)
 from tests.mongo.interleaving.reading import Search
 from tests.mongo.interleaving.world import Contents, Move, Rules, World, prepared, run_in_order
-from tests.mongo.interleaving.writing import Erase, PutEntry, TakeBack
+from tests.mongo.interleaving.writing import Append, Erase, PutEntry, TakeBack, Tidy
 
 AT = instant(50)
 KEYS = (KEY, SessionKey(BOB, "session"))
@@ -57,8 +64,72 @@ def move_of(world: World, process: str, kind: str = "go") -> Move | None:
     return of_process[0] if of_process else None
 
 
+def on_chain(world: World) -> set[str]:
+    """The ids of the segments that the only session stands on."""
+    contents = world.contents()
+    (head,) = contents["sessions"]
+    return {one["_id"] for one in chain_of(head, {one["_id"]: one for one in contents["segments"]})}
+
+
 def users_in_ledgers(world: World) -> set[str]:
     return {user for entry in world.states().entries.values() for user in entry.users}
+
+
+def sealing(name: str, number: int) -> Append:
+    """An append after which its process seals the session."""
+    return Append(name, [message(f"a{number}", 30 + number, 900)], at=AT)
+
+
+def test_a_note_that_was_made_in_advance_is_not_used_until_others_tidy_it(
+    worlds: list[World],
+) -> None:
+    contents = a_merged_session()
+    world = begun(worlds, contents, one=sealing("first", 1))
+    world.open("two")
+    go_on_to_the_end(world, "one")
+    assert len(world.contents()["chores"]) == len(contents["chores"]) + 1
+    world.clock.advance(59 * 60)
+    world.start("one", [sealing("second", 2)])
+    go_on_until(world, "one", "segments.insert_one")
+    go_on_until(world, "one", "sessions.find_one_and_update")
+    world.clock.advance(2 * 60)
+    world.start("two", [Tidy("tidy")])
+    go_on_to_the_end(world, "two")
+
+    go_on_to_the_end(world, "one")
+
+    world.finish()
+    session = world.states().sessions[KEY]
+    assert isinstance(session, Session)
+    assert len(session.messages) == 9
+
+
+@pytest.mark.parametrize("words", ["segments.insert_one", "sessions.find_one_and_update"])
+@pytest.mark.parametrize("seals_before", [0, 1])
+def test_what_a_process_has_noted_goes_when_it_is_killed(
+    worlds: list[World], seals_before: int, words: str
+) -> None:
+    contents = a_merged_session()
+    world = begun(worlds, contents)
+    world.open("one")
+    for number in range(seals_before):
+        world.start("one", [sealing(f"before {number}", number)])
+        go_on_to_the_end(world, "one")
+    segment_count = len(world.contents()["segments"])
+    chain_before = on_chain(world)
+    world.start("one", [sealing("last", 9)])
+    go_on_until(world, "one", "segments.insert_one")
+    go_on_until(world, "one", words)
+    is_stored = words != "segments.insert_one"
+    assert len(world.contents()["segments"]) == segment_count + is_stored
+
+    world.kill("one")
+
+    assert len(world.contents()["chores"]) == len(contents["chores"]) + 1
+    world.finish()
+    assert world.contents()["chores"] == []
+    left = {segment["_id"] for segment in world.contents()["segments"]}
+    assert left == chain_before
 
 
 def test_a_search_finds_what_was_there_before_and_after_something_is_taken_back(

@@ -18,6 +18,7 @@ from tests.mongo.interleaving.orders import (
     GENERATION,
     a_full_head,
     a_long_session,
+    a_merged_session,
     a_session_with_a_tombstone,
     as_it_was,
     in_every_order,
@@ -114,6 +115,51 @@ def test_an_append_goes_on_beside_a_seal_of_its_own_process(contents: Contents) 
         lambda: {"one": [an_append(), a_short_append("beside it", "b1", 22)]},
         switches=3,
         kills=1,
+    )
+
+
+def some_seals() -> list[Call]:
+    """Of one process, under one note, the later ones of a head that their appends have brought."""
+    return [an_append(f"append {number}", f"a{number}", 30 + number) for number in range(3)]
+
+
+def test_seals_under_one_note_may_end_at_any_step() -> None:
+    in_every_order(
+        a_merged_session(),
+        lambda: {"one": some_seals(), "two": [Tidy("tidy")]},
+        kills=1,
+        failures=1,
+    )
+
+
+def test_two_processes_seal_one_session_again_and_again() -> None:
+    in_every_order(
+        a_merged_session(),
+        lambda: {"one": some_seals(), "two": [an_append("other", "b1", 22)]},
+        switches=3,
+        kills=1,
+    )
+
+
+def test_seals_under_one_note_meet_a_session_made_anew() -> None:
+    in_every_order(
+        a_merged_session(),
+        lambda: {
+            "one": some_seals(),
+            "two": [
+                Delete("deletion", at=AT),
+                Insert("creation", session(9, generation=ANOTHER)),
+            ],
+        },
+        switches=4,
+    )
+
+
+def test_an_edit_between_seals_under_one_note_is_kept() -> None:
+    in_every_order(
+        a_merged_session(),
+        lambda: {"one": some_seals(), "two": [Edit("edit", "m1", said(24), at=AT)]},
+        switches=3,
     )
 
 
