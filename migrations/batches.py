@@ -7,6 +7,10 @@ from typing import NamedTuple
 from app.domain.folding import SourceMessage
 from app.domain.source_session import SourceSession
 
+WITHOUT_REFERENCES = 2
+"""The version of `marshal` that does not look for values which it has written before: five times as
+fast, where hardly any comes again."""
+
 _FIRST_POSITIONS = 2
 
 
@@ -31,7 +35,7 @@ class Batch(NamedTuple):
             len(messages),
             sum(message.size_bytes for message in messages),
             tuple(message.position for message in messages[:_FIRST_POSITIONS]),
-            marshal.dumps(list(map(tuple, messages))),
+            marshal.dumps(list(map(tuple, messages)), WITHOUT_REFERENCES),
         )
 
 

@@ -21,7 +21,7 @@ from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceSession, artifact_of_session, source_session
 from app.errors import MigrationError
 from app.formats.port import FaultyRecord, Format, Notation, RawRecord, Record, SessionRecord
-from migrations.batches import Batch, ToldSession
+from migrations.batches import WITHOUT_REFERENCES, Batch, ToldSession
 from migrations.collecting import seldom_collected
 
 ALONE_BYTES = 4 * 1024 * 1024
@@ -271,7 +271,9 @@ class _Helper:
     def give(self, place: _Place) -> None:
         """Let it decode what is at this place, once its last answer is taken."""
         try:
-            self.connection.send_bytes(marshal.dumps(list(map(tuple, place.raw_records))))
+            self.connection.send_bytes(
+                marshal.dumps(list(map(tuple, place.raw_records)), WITHOUT_REFERENCES)
+            )
         except OSError as error:
             raise MigrationError("A process that decodes has ended.") from error
         self._place = place
@@ -310,7 +312,7 @@ def _serve(connection: Connection) -> None:
             [(session_id, user_id, tuple(session)) for session_id, user_id, session in sessions],
             outside,
         )
-        connection.send_bytes(marshal.dumps(answer))
+        connection.send_bytes(marshal.dumps(answer, WITHOUT_REFERENCES))
         raw_records = map(
             RawRecord._make,
             marshal.loads(connection.recv_bytes()),  # noqa: S302 - our own

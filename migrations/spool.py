@@ -20,7 +20,7 @@ from app.domain.identity import SessionKey
 from app.domain.source_options import AS_IT_IS, SourceOptions
 from app.domain.source_session import SourceSession
 from app.errors import MigrationError
-from migrations.batches import Batch, ToldSession, batched_messages
+from migrations.batches import WITHOUT_REFERENCES, Batch, ToldSession, batched_messages
 from migrations.scratch import Scratch
 
 PART_RECORDS = 50_000
@@ -333,7 +333,7 @@ class Spool:
                 (
                     *key,
                     sum(batch.record_count for batch in batches),
-                    marshal.dumps([batch.records for batch in batches]),
+                    marshal.dumps([batch.records for batch in batches], WITHOUT_REFERENCES),
                 )
                 for key, batches in self._buffer.items()
             ),
@@ -367,7 +367,10 @@ def _sorted_on_disk(
         for records in (first, rest):
             scratch.insert(
                 "INSERT INTO record VALUES (?, ?, ?, ?)",
-                ((*record[:3], marshal.dumps(tuple(record))) for record in records),
+                (
+                    (*record[:3], marshal.dumps(tuple(record), WITHOUT_REFERENCES))
+                    for record in records
+                ),
             )
             first.clear()
         for (encoded,) in scratch.execute(

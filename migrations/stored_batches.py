@@ -11,7 +11,7 @@ from migrations.outcomes import Outcome, Tally
 from migrations.report import SessionState
 from migrations.spool import SpooledFault
 
-BATCH_MESSAGES = 2000
+BATCH_MESSAGES = 4000
 BATCH_BYTES = 4 * 1024 * 1024
 """What goes to the store in one call: whole sessions, together about this much of the source."""
 

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from app.domain.free_json import encode_json
 from app.domain.identity import SessionKey, derived_id
-from app.domain.instants import instant_text
 from app.domain.message import (
     EncodedMessage,
     MessageType,
@@ -162,9 +161,22 @@ def source_message(
     )
 
 
-@lru_cache(maxsize=1024)  # in many sources the same date comes several times in a row
+_MINUTES = tuple(f"T{minute // 60:02}:{minute % 60:02}:" for minute in range(24 * 60))
+_SECONDS = tuple(f"{second:02}" for second in range(60))
+_MILLISECONDS = tuple(f".{millisecond:03}Z" for millisecond in range(1000))
+
+
 def _text_of(instant_milliseconds: int) -> str:
-    return instant_text(EPOCH + timedelta(milliseconds=instant_milliseconds))
+    """As `instant_text`, which takes four times as long; every message of a source has its own."""
+    seconds, millisecond = divmod(instant_milliseconds, 1000)
+    minutes, second = divmod(seconds, 60)
+    days, minute = divmod(minutes, 24 * 60)
+    return _day_text(days) + _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[millisecond]
+
+
+@lru_cache(maxsize=1024)
+def _day_text(days_since_1970: int) -> str:
+    return (EPOCH + timedelta(days=days_since_1970)).date().isoformat()
 
 
 SourceRecord = SourceMessage | SourceSession

@@ -212,7 +212,7 @@ def encode_after_id(
         b'"parent_id":%b,"edited_at":null,"deleted_at":null}'
     ) % (
         encode_json(content),
-        message_type.value.encode(),
+        message_type.encode(),
         b"null" if user_id is None else encode_json(user_id),
         encode_json(metadata),
         created_at.encode(),
@@ -243,7 +243,7 @@ def message_digest(
     user_id: str | None,
 ) -> bytes:
     """Sixteen bytes over what a retry must repeat; the order of names in metadata is no content."""
-    said = (content, message_type.value, parent_id, user_id, _comparable(metadata))
+    said = (content, message_type, parent_id, user_id, _comparable(metadata))
     return blake2b(encode_json(said), digest_size=16).digest()
 
 

@@ -48,7 +48,7 @@ def instant_microseconds(value: Any, zone: ZoneInfo | None) -> tuple[int, bool]:
 @lru_cache(maxsize=1024)  # in many sources the same date comes several times in a row
 def _parsed(text: str) -> tuple[int, bool]:
     # `fromisoformat` takes weeks and dates without dashes too; nobody meant those.
-    if text[4:5] != "-" or text[7:8] != "-" or text[10:11] not in {"T", "t", " ", ""}:
+    if text[4:8:3] != "--" or text[10:11] not in {"T", "t", " ", ""}:
         raise ValueError
     parsed = datetime.fromisoformat(text)
     if parsed.tzinfo is None:
