@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, PlainSerializer
 
+INSTANT_BYTES = len("2026-11-20T09:30:00.000Z")
+"""Of every instant's text."""
+
 
 def whole_milliseconds(instant: datetime) -> datetime:
     """The instant in UTC, cut (not rounded) to milliseconds: the narrowest store keeps no more.
@@ -22,7 +25,7 @@ def whole_milliseconds(instant: datetime) -> datetime:
 
 @lru_cache(maxsize=1024)  # a message's date is written several times in a row
 def instant_text(instant: datetime) -> str:
-    """`2026-11-20T09:30:00.000Z`: always 24 characters, so that text order is time order."""
+    """`2026-11-20T09:30:00.000Z`: always as long, so that text order is time order."""
     # The instant is in UTC by then. Asked for milliseconds, isoformat takes three times as long.
     text = instant.isoformat()
     return f"{text[:23]}Z" if instant.microsecond else f"{text[:19]}.000Z"

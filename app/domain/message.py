@@ -11,6 +11,8 @@ from app.domain.identity import Id
 from app.domain.instants import Instant, instant_text
 from app.errors import CorruptDocumentError
 
+DIGEST_BYTES = 16
+
 
 class MessageType(StrEnum):
     """Who speaks; other doors call it the role."""
@@ -244,7 +246,7 @@ def message_digest(
 ) -> bytes:
     """Sixteen bytes over what a retry must repeat; the order of names in metadata is no content."""
     said = (content, message_type, parent_id, user_id, _comparable(metadata))
-    return blake2b(encode_json(said), digest_size=16).digest()
+    return blake2b(encode_json(said), digest_size=DIGEST_BYTES).digest()
 
 
 _PLAIN_VALUES = frozenset({str, int, bool, type(None)})
@@ -254,5 +256,5 @@ def _comparable(metadata: dict[str, Any]) -> Any:
     """What has the same JSON for equal metadata, and for no other."""
     if _PLAIN_VALUES.issuperset(map(type, metadata.values())):  # nearly all is, and this is faster
         names = sorted(metadata)
-        return names, [metadata[name] for name in names]
+        return names, list(map(metadata.__getitem__, names))
     return canonical_json(metadata).decode()

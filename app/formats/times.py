@@ -1,7 +1,6 @@
 """Times: the instants that sources write in so many ways."""
 
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -45,7 +44,6 @@ def instant_microseconds(value: Any, zone: ZoneInfo | None) -> tuple[int, bool]:
     return instant, is_naive
 
 
-@lru_cache(maxsize=1024)  # in many sources the same date comes several times in a row
 def _parsed(text: str) -> tuple[int, bool]:
     # `fromisoformat` takes weeks and dates without dashes too; nobody meant those.
     if text[4:8:3] != "--" or text[10:11] not in {"T", "t", " ", ""}:

@@ -8,10 +8,11 @@ costs the same however long the session is, and leaves each message's row as its
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import apsw
 
+from app.domain.free_json import encode_json
 from app.errors import CorruptDocumentError
 from app.store.sqlite.session_row import SessionRow
 from app.store.sqlite.statements import rows, run
@@ -21,6 +22,25 @@ _Run = tuple[int, bytes, bytes]
 """First place, lengths, joined bodies."""
 
 _RUN_LIMIT_BYTES = 1024 * 1024  # a larger message makes a run of its own
+_TOGETHER_BYTES = 64 * 1024 * 1024  # SQLite takes no value of a gigabyte
+
+
+class PreparedRuns(NamedTuple):
+    """Some runs, one after the other, with all that can be made of them before the transaction."""
+
+    layout: str
+    """A JSON array: of each its first place, its lengths in hexadecimal, and where it is."""
+    joined: bytes
+
+    @classmethod
+    def of(cls, runs: Sequence[tuple[int, str, bytes]]) -> "PreparedRuns":
+        """Runs by their first places and lengths."""
+        begin = 1  # as SQL counts
+        layout: list[tuple[int, str, int, int]] = []
+        for first_seq, lengths, joined in runs:
+            layout.append((first_seq, lengths, begin, len(joined)))
+            begin += len(joined)
+        return cls(encode_json(layout).decode(), b"".join(joined for _, _, joined in runs))
 
 
 def read_joined(connection: apsw.Connection, row: SessionRow, start: int) -> bytes:
@@ -107,7 +127,7 @@ def seal(connection: apsw.Connection, session_key: int, sealed_seq: int) -> int:
     bodies = [body for (body,) in rows(connection, _TAIL_RANGE, place)]
     if len(bodies) != RUN_MESSAGES:
         raise CorruptDocumentError("list of messages")
-    insert_runs(connection, session_key, sealed_seq, bodies)
+    insert_runs(connection, session_key, prepared_runs(bodies, first_seq=sealed_seq))
     run(
         connection,
         "UPDATE message SET body = NULL WHERE session_key = ? AND seq >= ? AND seq < ?",
@@ -116,23 +136,48 @@ def seal(connection: apsw.Connection, session_key: int, sealed_seq: int) -> int:
     return sealed_seq + RUN_MESSAGES
 
 
-def insert_runs(
-    connection: apsw.Connection, session_key: int, first_seq: int, bodies: Sequence[bytes]
-) -> None:
-    """Store bodies as runs from a place on."""
-    run: list[bytes] = []
+def prepared_runs(bodies: Sequence[bytes], *, first_seq: int = 0) -> list[PreparedRuns]:
+    """Bodies as runs from a place on, as many together as one statement takes."""
+    prepared: list[PreparedRuns] = []
+    together: list[tuple[int, str, bytes]] = []
     size_bytes = 0
-    for body in bodies:
-        if run and (len(run) == RUN_MESSAGES or size_bytes + len(body) > _RUN_LIMIT_BYTES):
-            _insert_run(connection, session_key, first_seq, run)
-            first_seq += len(run)
-            run = []
-            size_bytes = 0
-        run.append(body)
-        size_bytes += len(body)
-    if run:
-        _insert_run(connection, session_key, first_seq, run)
+    for some in _runs(bodies):
+        joined = b",".join(some)
+        size_bytes += len(joined)
+        if size_bytes > _TOGETHER_BYTES and together:
+            prepared.append(PreparedRuns.of(together))
+            together, size_bytes = [], len(joined)
+        together.append((first_seq, _packed(map(len, some)).hex(), joined))
+        first_seq += len(some)
+    return [*prepared, PreparedRuns.of(together)]
 
+
+def _runs(bodies: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """The bodies that make a run together."""
+    start = size_bytes = 0
+    for place, body in enumerate(bodies):
+        is_full = place - start == RUN_MESSAGES or size_bytes + len(body) > _RUN_LIMIT_BYTES
+        if is_full and place > start:
+            yield bodies[start:place]
+            start, size_bytes = place, 0
+        size_bytes += len(body)
+    if start < len(bodies):
+        yield bodies[start:]
+
+
+def insert_runs(
+    connection: apsw.Connection, session_key: int, prepared: Iterable[PreparedRuns]
+) -> None:
+    """Store runs."""
+    for together in prepared:
+        run(connection, _INSERT_RUNS, (session_key, *together))
+
+
+# One statement for many, which SQLite works through without Python: another thread can go on.
+_INSERT_RUNS = """
+    INSERT INTO run
+    SELECT ?1, value ->> 0, unhex(value ->> 1), substr(?3, value ->> 2, value ->> 3)
+    FROM json_each(?2)"""
 
 # The run that holds a place is the last one that begins at or before it.
 _RUNS_FROM = """
@@ -152,16 +197,6 @@ def _runs_from(connection: apsw.Connection, row: SessionRow, start: int) -> Iter
     """The runs that hold places from `start` on."""
     if start < row.sealed_seq:
         yield from cast("Iterator[_Run]", rows(connection, _RUNS_FROM, (row.session_key, start)))
-
-
-def _insert_run(
-    connection: apsw.Connection, session_key: int, first_seq: int, bodies: Sequence[bytes]
-) -> None:
-    run(
-        connection,
-        "INSERT INTO run VALUES (?, ?, ?, ?)",
-        (session_key, first_seq, _packed(map(len, bodies)), b",".join(bodies)),
-    )
 
 
 def _split(sizes: Sequence[int], joined: bytes) -> list[bytes]:

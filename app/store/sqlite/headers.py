@@ -9,7 +9,8 @@ from pydantic_core import from_json
 
 from app.domain.encoded import EncodedSession, EncodedSummary
 from app.domain.identity import Version
-from app.domain.instants import instant_text
+from app.domain.instants import INSTANT_BYTES, instant_text
+from app.domain.message import DIGEST_BYTES
 from app.domain.page import Page, Position
 from app.domain.session import NewSession, SessionHeader
 from app.errors import CorruptDocumentError
@@ -26,18 +27,25 @@ class PreparedSession:
     session: NewSession
     header: SessionHeader
     details: str
-    identities: str
-    """A JSON array with id, digest in hexadecimal, and date of each message."""
+    message_ids: str
+    """A JSON array."""
+    digests: bytes
+    """Of all messages, one after the other."""
+    dates: bytes
+    """The same."""
     newest_message_at: str | None
-    message_bodies: Sequence[bytes]
+    size_bytes: int
+    """Of all messages."""
+    runs: Sequence[bodies.PreparedRuns]
 
 
-# JSON in SQL: the dates and numbers in it need no escaping, and SQLite joins faster than we do.
-_INSERT_IDENTITIES = """
+_INSERT_IDENTITIES = f"""
     INSERT INTO message
-    SELECT ?1, key, value ->> 0, unhex(value ->> 1), 1, NULL, value ->> 2, 0, NULL
+    SELECT ?1, key, value, substr(?3, 1 + {DIGEST_BYTES} * key, {DIGEST_BYTES}), 1, NULL,
+        CAST(substr(?4, 1 + {INSTANT_BYTES} * key, {INSTANT_BYTES}) AS TEXT), 0, NULL
     FROM json_each(?2)"""
 
+# JSON in SQL: the dates and numbers in it need no escaping, and SQLite joins faster than we do.
 _SUMMARY = """
     '{' || lasting || ',"message_count":' || message_count || ',"next_seq":' || next_seq
     || ',"last_message_at":' || coalesce('"' || last_message_at || '"', 'null')
@@ -79,12 +87,13 @@ def insert(connection: apsw.Connection, prepared: PreparedSession) -> None:
         prepared.session.creation_digest,
         prepared.details,
         newest_message_at=prepared.newest_message_at,
-        size_bytes=sum(map(len, prepared.message_bodies)),
+        size_bytes=prepared.size_bytes,
     )
     # One statement for all of them, which SQLite works through without Python: another thread can
     # meanwhile prepare the next sessions.
-    run(connection, _INSERT_IDENTITIES, (session_key, prepared.identities))
-    bodies.insert_runs(connection, session_key, 0, prepared.message_bodies)
+    identities = (prepared.message_ids, prepared.digests, prepared.dates)
+    run(connection, _INSERT_IDENTITIES, (session_key, *identities))
+    bodies.insert_runs(connection, session_key, prepared.runs)
 
 
 def insert_header(

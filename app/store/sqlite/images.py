@@ -28,6 +28,9 @@ class PreparedImage:
     details: str
     newest_message_at: str | None
     message_rows: Sequence[tuple[Value, ...]]
+    size_bytes: int
+    """Of all messages."""
+    runs: Sequence[bodies.PreparedRuns]
     past_text_rows: Sequence[tuple[Value, ...]]
 
 
@@ -42,6 +45,7 @@ def prepared(image: SessionImage, limits: StoreLimits) -> PreparedImage:
     limits.check_header(image.header.size_bytes())
     limits.check_messages(len(unplaced_part(one.stored_json)) for one in image.messages)
     dates = [instant_text(message.created_at) for message in messages]
+    message_bodies = [one.stored_json for one in image.messages]
     return PreparedImage(
         image,
         image.header.details_json().decode(),
@@ -58,6 +62,8 @@ def prepared(image: SessionImage, limits: StoreLimits) -> PreparedImage:
             )
             for message, one, date in zip(messages, image.messages, dates, strict=True)
         ],
+        sum(map(len, message_bodies)),
+        bodies.prepared_runs(message_bodies),
         [
             (seq, edit_number, past.model_dump_json())
             for seq, one in enumerate(image.messages)
@@ -95,14 +101,13 @@ def take_back(
 
 def _insert(connection: apsw.Connection, prepared: PreparedImage) -> None:
     image = prepared.image
-    message_bodies = [one.stored_json for one in image.messages]
     session_key = headers.insert_header(
         connection,
         image.header,
         image.creation_digest,
         prepared.details,
         newest_message_at=prepared.newest_message_at,
-        size_bytes=sum(map(len, message_bodies)),
+        size_bytes=prepared.size_bytes,
     )
     run_many(
         connection,
@@ -114,7 +119,7 @@ def _insert(connection: apsw.Connection, prepared: PreparedImage) -> None:
         f"INSERT INTO past_text VALUES ({session_key}, ?, ?, ?)",
         prepared.past_text_rows,
     )
-    bodies.insert_runs(connection, session_key, 0, message_bodies)
+    bodies.insert_runs(connection, session_key, prepared.runs)
 
 
 def read_image(connection: apsw.Connection, row: SessionRow) -> SessionImage:

@@ -52,6 +52,7 @@ from app.store.port import (
     UserStats,
 )
 from app.store.sqlite import (
+    bodies,
     deletion,
     documents,
     following,
@@ -603,13 +604,17 @@ class SQLiteStore:
                 raise MessageIdConflictError(message.id, seq)
             ids.add(message.id)
         self.limits.check_messages(len(message.unplaced_json) for message in encoded)
+        message_bodies = [placed_json(seq, one.unplaced_json) for seq, one in enumerate(encoded)]
         return PreparedSession(
             session,
             header,
             header.details_json().decode(),
-            encode_json([(one.id, one.digest.hex(), one.created_at) for one in encoded]).decode(),
+            encode_json([one.id for one in encoded]).decode(),
+            b"".join(one.digest for one in encoded),
+            "".join(one.created_at for one in encoded).encode(),
             max((one.created_at for one in encoded), default=None),
-            [placed_json(seq, message.unplaced_json) for seq, message in enumerate(encoded)],
+            sum(map(len, message_bodies)),
+            bodies.prepared_runs(message_bodies),
         )
 
 
