@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from app.clock import Clock, SystemClock
 from app.domain.source_options import SourceOptions
 from app.errors import RunStateError
+from app.formats.chatfold_export import ChatfoldExport
 from app.formats.collection_source import CollectionSource, is_collection
 from app.formats.file_source import STANDARD_INPUT, FileSource
 from app.formats.port import Source
@@ -25,6 +26,7 @@ from migrations.finished_collections import (
     drop_kept,
     empty_collection,
     restore_collection,
+    without_kept,
 )
 from migrations.finished_files import FinishedFile
 from migrations.finished_trees import FinishedTree, drop_list, empty_tree
@@ -34,6 +36,7 @@ from migrations.removable import removable_records
 from migrations.restored_files import is_file_done, restore_file, tidy
 from migrations.restored_trees import restore_tree, tidy_tree
 from migrations.verify import verify
+from migrations.verify_export import verify_export
 
 T = TypeVar("T")
 
@@ -117,6 +120,8 @@ async def finish(
     """
     began_at_seconds = monotonic()
     progress = progress or SilentProgress()
+    if ledger.record.state is RunState.FINISHED and ledger.record.finish is not None and not is_dry:
+        _tidy(FinishRecord.model_validate(ledger.record.finish), ledger.run_id)  # after a kill
     _check_state(ledger.record, job)
     if not is_dry:
         await ledger.take(takes_over=takes_over)
@@ -137,10 +142,10 @@ async def finish(
     if not is_dry and record.file is None:
         record = await _emptied(record, location, ledger, progress)
     if not is_dry:
+        record = _without_kept(record, ledger.run_id)
         done = record.model_copy(update={"stage": FinishStage.DONE})
         await _note(ledger, done, state=RunState.FINISHED, holder=None)
-        if record.list_sha256 is not None:
-            drop_list(record, ledger.run_id)
+        _tidy(record, ledger.run_id)
     return FinishReport(
         run_id=ledger.run_id,
         job=job.name,
@@ -179,8 +184,8 @@ async def restore_source(
     record = FinishRecord.model_validate(ledger.record.finish)
     is_tree = record.list_sha256 is not None
     if record.stage is FinishStage.RESTORED:
-        if is_tree and not is_dry:
-            tidy_tree(record, ledger.run_id)  # which may have been killed
+        if not is_dry:
+            _tidy_restored(record, ledger.run_id)  # which may have been killed
         return False
     is_touched = record.stage is not FinishStage.BEGUN
     if record.file is not None:
@@ -191,14 +196,33 @@ async def restore_source(
         steps = restore_collection(record, location or record.location, is_dry=is_dry)
         await _each(steps, SilentProgress())
     if not is_dry:
-        if is_collection(record.location):
-            record = drop_kept(record, ledger.run_id)
-        else:
-            tidy(record, ledger.run_id)
-        await _note(ledger, record.model_copy(update={"stage": FinishStage.RESTORED}))
         if not is_collection(record.location):
-            tidy_tree(record, ledger.run_id)
+            tidy(record, ledger.run_id)
+        record = _without_kept(record, ledger.run_id)
+        await _note(ledger, record.model_copy(update={"stage": FinishStage.RESTORED}))
+        _tidy_restored(record, ledger.run_id)
     return is_touched
+
+
+def _without_kept(record: FinishRecord, run_id: str) -> FinishRecord:
+    """The record without what is kept only until the ledger says that it is not needed."""
+    return without_kept(record, run_id) if is_collection(record.location) else record
+
+
+def _tidy(record: FinishRecord, run_id: str) -> None:
+    """Remove what a finish that is done needed to go on."""
+    if is_collection(record.location):
+        drop_kept(run_id)
+    elif record.list_sha256 is not None:
+        drop_list(record, run_id)
+
+
+def _tidy_restored(record: FinishRecord, run_id: str) -> None:
+    """The same of a source that was restored."""
+    if is_collection(record.location):
+        drop_kept(run_id)
+    else:
+        tidy_tree(record, run_id)
 
 
 def _check_state(record: RunRecord, job: Job) -> None:
@@ -250,6 +274,10 @@ async def _prepared(
                 " run it again, then verify it."
             )
         size_bytes = source.size_bytes
+    is_removal = manner is FinishManner.REMOVE
+    is_live = isinstance(finished, FinishedCollection)
+    if is_removal and not is_live:
+        await _verify_again(ledger, job, location, progress)
     removable = await removable_records(ledger)
     record = FinishRecord(
         manner=manner, stage=FinishStage.BEGUN, at=clock.now(), location=finished.location
@@ -259,7 +287,7 @@ async def _prepared(
     progress.begin("finishing", None if size_bytes is None else 2 * size_bytes)
     steps = finished.prepare(job.format, removable, manner, backup_folder, is_dry=is_dry)
     await _each(steps, progress)
-    if isinstance(finished, FinishedCollection) and manner is FinishManner.REMOVE:
+    if is_removal and is_live:  # others may write to it until the end of this
         await _verify_again(ledger, job, location, progress)
     record = record.model_copy(
         update={
@@ -293,17 +321,14 @@ def _finished_of(source: Source, run_id: str) -> FinishedFile | FinishedCollecti
 async def _verify_again(ledger: RunLedger, job: Job, location: str, progress: Progress) -> None:
     """Pass if the store still has all of it.
 
-    Of a collection no fingerprint tells whether a document was changed. What is changed after this
-    is not what is in the backup, and stays.
+    No fingerprint tells of every change: a collection has none, and a file may have been given its
+    old size and date. What is changed after this is not what was looked at, and stays.
     """
-    found = await verify(
-        job.name,
-        job.format.name,
-        location,
-        ledger.store,
-        options=job.options,
-        progress=progress,
-    )
+    told: Any = {"options": job.options, "progress": progress}
+    if job.format.name == ChatfoldExport.name:
+        found = await verify_export(job.name, location, ledger.store, **told)
+    else:
+        found = await verify(job.name, job.format.name, location, ledger.store, **told)
     if found.has_findings:
         raise RunStateError(
             f"{found.source} has changed since run {ledger.run_id} was verified;"
@@ -319,13 +344,12 @@ async def _emptied(
     is_tree = record.list_sha256 is not None
     steps = empty_tree(record, ledger.run_id) if is_tree else empty_collection(record, location)
     stay = await _each(steps, progress)
-    counted = record.model_copy(
+    return record.model_copy(
         update={
             "records_removed": record.records_removed - stay,
             "records_left": record.records_left + stay,
         }
     )
-    return counted if is_tree else drop_kept(counted, ledger.run_id)
 
 
 async def _note(ledger: RunLedger, record: FinishRecord, **members: Any) -> None:

@@ -125,13 +125,16 @@ def restore_collection(record: FinishRecord, location: str, *, is_dry: bool) -> 
             yield sum(map(len, documents))
 
 
-def drop_kept(record: FinishRecord, run_id: str) -> FinishRecord:
-    """The record without what was kept only until the end."""
-    kept = _kept_path(run_id)
-    kept.unlink(missing_ok=True)
-    if record.backup != str(kept):
+def without_kept(record: FinishRecord, run_id: str) -> FinishRecord:
+    """The record without what is kept only until the end."""
+    if record.backup != str(_kept_path(run_id)):
         return record
     return record.model_copy(update={"backup": None, "backup_sha256": None})
+
+
+def drop_kept(run_id: str) -> None:
+    """Remove what was kept, once the ledger says that the end has come."""
+    _kept_path(run_id).unlink(missing_ok=True)
 
 
 def _batches(record: FinishRecord) -> Iterator[list[bytes]]:

@@ -327,21 +327,37 @@ async def test_a_source_that_has_changed_is_left_alone(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-async def test_a_record_that_is_of_another_session_stops_everything(tmp_path: Path) -> None:
-    """Though size and date are what they were, as after an edit that was made to look like none."""
+@pytest.mark.parametrize(
+    ("manner", "said", "changed", "message"),
+    [
+        (REMOVE, b'"text 3"', b'"text 4"', "has changed since"),
+        (REMOVE, b'"m3", "session_id": "s1"', b'"m3", "session_id": "s2"', "has changed since"),
+        (
+            RENAME,
+            b'"m3", "session_id": "s1"',
+            b'"m3", "session_id": "s2"',
+            "does not have what the ledger",
+        ),
+    ],
+)
+async def test_an_edit_that_was_made_to_look_like_none_stops_everything(
+    tmp_path: Path, manner: FinishManner, said: bytes, changed: bytes, message: str
+) -> None:
+    """Size and date are what they were, and so are the first and the last bytes."""
     more = [document(f"x{number}", "x" * 60_000, session_id="long") for number in range(4)]
     path = write_source(tmp_path / "source.jsonl", [*more, *GOOD, *more])
     ledger = await proven(path, MemoryStore())
     stat = path.stat()
-    changed = path.read_bytes().replace(b'"m3", "session_id": "s1"', b'"m3", "session_id": "s2"')
-    path.write_bytes(changed)
+    assert path.read_bytes().count(said) == 1
+    edited = path.read_bytes().replace(said, changed)
+    path.write_bytes(edited)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert fingerprint_of(GROUP_MESSAGES, str(path)) == ledger.record.verified_fingerprint
 
-    with pytest.raises(RunStateError, match="does not have what the ledger"):
-        await finished(ledger, path, REMOVE, backup_folder=tmp_path / "backups")
+    with pytest.raises(RunStateError, match=message):
+        await finished(ledger, path, manner, backup_folder=tmp_path / "backups")
 
-    assert path.read_bytes() == changed
+    assert path.read_bytes() == edited
     assert list(tmp_path.glob(".*")) == []
 
 

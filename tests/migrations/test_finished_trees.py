@@ -337,18 +337,28 @@ async def test_a_tree_that_has_changed_is_left_alone(tmp_path: Path) -> None:
     assert seen(root) == changed
 
 
-async def test_a_session_that_is_another_stops_everything(tmp_path: Path) -> None:
-    """Though no size and no date is another."""
+@pytest.mark.parametrize(
+    ("manner", "now", "message"),
+    [
+        (REMOVE, b'"content": "two"', "has changed since"),
+        (REMOVE, b'"content": 12345', "has changed since"),
+        (RENAME, b'"content": 12345', "does not have what the ledger"),
+    ],
+)
+async def test_a_session_that_is_another_stops_everything(
+    tmp_path: Path, manner: FinishManner, now: bytes, message: str
+) -> None:
+    """Though no size and no date is another. What is only moved aside keeps what it says."""
     root = mixed(tmp_path / "tree")
     ledger = await proven(root, MemoryStore())
     file = root / "chat_sessions/s1/messages.json"
     dates = file.stat().st_mtime_ns
-    file.write_bytes(file.read_bytes().replace(b'"content": "one"', b'"content": 12345'))
+    file.write_bytes(file.read_bytes().replace(b'"content": "one"', now))
     os.utime(file, ns=(1, dates))
     changed = seen(root)
 
-    with pytest.raises(RunStateError, match="does not have what the ledger"):
-        await finished(ledger, root, REMOVE, backup_folder=tmp_path / "backups")
+    with pytest.raises(RunStateError, match=message):
+        await finished(ledger, root, manner, backup_folder=tmp_path / "backups")
 
     assert seen(root) == changed
 

@@ -72,6 +72,10 @@ def messages(database: Documents) -> Collection[dict[str, Any]]:
     return database["messages"]
 
 
+class Killed(BaseException):
+    """Nothing goes on after it."""
+
+
 def all_of(collection: Collection[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(collection.find({}, sort=[("_id", 1)]))
 
@@ -254,6 +258,66 @@ async def test_without_a_backup_nothing_is_kept_and_nothing_comes_back(
     with pytest.raises(RunStateError, match="no backup"):
         await roll_back(ledger, ledger.store)
     assert len(await ledger.store.list_keys()) == 1
+
+
+async def test_a_finish_without_a_backup_that_is_killed_as_it_ends_goes_on(
+    messages: Collection[dict[str, Any]], location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just before the ledger says so, and just after it, when only what was kept is left."""
+    ledger = await proven(location)
+    kept = spool_path(ledger.run_id).with_suffix(".bson.gz")
+    change = RunLedger.change
+
+    async def die_before(self: RunLedger, **members: Any) -> None:
+        if members.get("state") is RunState.FINISHED:
+            raise Killed
+        await change(self, **members)
+
+    async def die_after(self: RunLedger, **members: Any) -> None:
+        await change(self, **members)
+        if members.get("state") is RunState.FINISHED:
+            raise Killed
+
+    for die in (die_before, die_after):
+        with monkeypatch.context() as patch:
+            patch.setattr(RunLedger, "change", die)
+            with pytest.raises(Killed):
+                await finished(ledger, location, REMOVE)
+        assert kept.exists()
+    assert (ledger.record.state, all_of(messages)) == (RunState.FINISHED, [REJECTED])
+    assert FinishRecord.model_validate(ledger.record.finish).backup is None
+
+    with pytest.raises(RunStateError, match="finished already"):
+        await finished(ledger, location, REMOVE)
+
+    assert not kept.exists()
+
+
+async def test_a_restoring_that_is_killed_as_it_ends_can_be_repeated(
+    messages: Collection[dict[str, Any]], location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = all_of(messages)
+    ledger = await proven(location)
+    kept = spool_path(ledger.run_id).with_suffix(".bson.gz")
+    change = RunLedger.change
+
+    async def die(self: RunLedger, **members: Any) -> None:
+        stage = members.get("finish", {}).get("stage")
+        if stage in {FinishStage.DONE, FinishStage.RESTORED}:
+            raise Killed
+        await change(self, **members)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLedger, "change", die)
+        with pytest.raises(Killed):
+            await finished(ledger, location, REMOVE)
+        with pytest.raises(Killed):
+            await restore_source(ledger, location)
+    assert kept.exists()
+
+    assert await restore_source(ledger, location)
+    assert not await restore_source(ledger, location)
+    assert (all_of(messages), kept.exists()) == (before, False)
 
 
 async def test_many_documents_go_and_come_back(
