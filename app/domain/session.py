@@ -19,7 +19,12 @@ from app.domain.free_json import FreeJSON, Text, canonical_json, encode_json, me
 from app.domain.identity import Id, SessionKey, Version
 from app.domain.instants import Instant, instant_text
 from app.domain.message import ChatMessage, EncodedMessage, NewMessage
-from app.errors import Fault, InvalidInputError, RevisionMismatchError
+from app.errors import (
+    Fault,
+    InvalidInputError,
+    MessageIdConflictError,
+    RevisionMismatchError,
+)
 
 
 class SessionStatus(StrEnum):
@@ -210,6 +215,20 @@ class NewSession(BaseModel):
     updated_at: Instant
     creation_digest: bytes | None = None
     """What a repeated creation must match to be answered as the first one; None: never."""
+
+    def encoded_messages(self) -> list[EncodedMessage]:
+        """The messages as stores take them in.
+
+        Raises:
+            MessageIdConflictError: two of them have the same id.
+        """
+        encoded = [message.encoded() for message in self.messages]
+        ids: set[str] = set()
+        for seq, message in enumerate(encoded):
+            if message.id in ids:
+                raise MessageIdConflictError(message.id, seq)
+            ids.add(message.id)
+        return encoded
 
     def header(self) -> SessionHeader:
         """The header of the stored session."""

@@ -9,7 +9,7 @@ from app.domain.instants import whole_milliseconds
 from app.domain.limits import StoreLimits
 from app.domain.message import ChatMessage, PastText, placed_json, unplaced_part
 from app.domain.session import NewSession, SessionHeader
-from app.errors import MessageIdConflictError, MessageNotFoundError
+from app.errors import MessageNotFoundError
 
 
 @dataclass(slots=True)
@@ -55,9 +55,7 @@ class Entry:
         limits.check_header(header.size_bytes())
         seq_of: dict[str, int] = {}
         places: list[Place] = []
-        for seq, message in enumerate(one.encoded() for one in session.messages):
-            if message.id in seq_of:
-                raise MessageIdConflictError(message.id, seq)
+        for seq, message in enumerate(session.encoded_messages()):
             seq_of[message.id] = seq
             limits.check_messages([len(message.unplaced_json)])
             stored = placed_json(seq, message.unplaced_json)

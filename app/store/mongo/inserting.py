@@ -9,12 +9,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 from app.domain.limits import StoreLimits
 from app.domain.message import EncodedMessage
 from app.domain.session import NewSession, SessionHeader
-from app.errors import (
-    MessageIdConflictError,
-    SessionExistsError,
-    StoreBusyError,
-    StoreUnavailableError,
-)
+from app.errors import SessionExistsError, StoreBusyError, StoreUnavailableError
 from app.store.mongo.appending import MAYBE_WRITTEN
 from app.store.mongo.building import Built, built
 from app.store.mongo.chores import Chores
@@ -178,12 +173,7 @@ class Inserter:
     def _checked(self, session: NewSession) -> _Checked:
         header = session.header()
         self._limits.check_header(header.size_bytes())
-        messages = [message.encoded() for message in session.messages]
-        ids: set[str] = set()
-        for seq, message in enumerate(messages):
-            if message.id in ids:
-                raise MessageIdConflictError(message.id, seq)
-            ids.add(message.id)
+        messages = session.encoded_messages()
         self._limits.check_messages(len(message.unplaced_json) for message in messages)
         return _Checked(session, self._reader.head_id(session.key), header, messages)
 

@@ -28,7 +28,6 @@ from app.domain.page import Page, Position
 from app.domain.search import TERMS_VERSION, SearchHits, SearchQuery
 from app.domain.session import HeaderChange, NewSession, Precondition, SessionHeader
 from app.errors import (
-    MessageIdConflictError,
     MessageNotFoundError,
     SessionExistsError,
     SessionNotEmptyError,
@@ -597,12 +596,7 @@ class SQLiteStore:
     def _prepared_session(self, session: NewSession) -> PreparedSession:
         header = session.header()
         self.limits.check_header(header.size_bytes())
-        encoded = [message.encoded() for message in session.messages]
-        ids: set[str] = set()
-        for seq, message in enumerate(encoded):
-            if message.id in ids:
-                raise MessageIdConflictError(message.id, seq)
-            ids.add(message.id)
+        encoded = session.encoded_messages()
         self.limits.check_messages(len(message.unplaced_json) for message in encoded)
         message_bodies = [placed_json(seq, one.unplaced_json) for seq, one in enumerate(encoded)]
         return PreparedSession(
