@@ -1,6 +1,6 @@
 """Instants: aware UTC in whole milliseconds, and their one text form in stores and on the wire."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated
 
@@ -26,9 +26,34 @@ def whole_milliseconds(instant: datetime) -> datetime:
 @lru_cache(maxsize=1024)  # a message's date is written several times in a row
 def instant_text(instant: datetime) -> str:
     """`2026-11-20T09:30:00.000Z`: always as long, so that text order is time order."""
-    # The instant is in UTC by then. Asked for milliseconds, isoformat takes three times as long.
-    text = instant.isoformat()
-    return f"{text[:23]}Z" if instant.microsecond else f"{text[:19]}.000Z"
+    # The instant is in UTC by then.
+    minute = 60 * instant.hour + instant.minute
+    return _text(instant.toordinal(), minute, instant.second, instant.microsecond // 1000)
+
+
+def milliseconds_text(milliseconds_since_1970: int) -> str:
+    """The same of an instant that is told by a number."""
+    seconds, millisecond = divmod(milliseconds_since_1970, 1000)
+    minutes, second = divmod(seconds, 60)
+    days, minute = divmod(minutes, _MINUTES_OF_A_DAY)
+    return _text(days + _FIRST_OF_1970, minute, second, millisecond)
+
+
+# By tables, which takes half of the time of `isoformat`; a read of many messages shows it.
+_MINUTES_OF_A_DAY = 24 * 60
+_FIRST_OF_1970 = date(1970, 1, 1).toordinal()
+_MINUTES = tuple(f"T{n // 60:02}:{n % 60:02}:" for n in range(_MINUTES_OF_A_DAY))
+_SECONDS = tuple(f"{n:02}" for n in range(60))
+_MILLISECONDS = tuple(f".{n:03}Z" for n in range(1000))
+
+
+def _text(day: int, minute: int, second: int, millisecond: int) -> str:
+    return _day_text(day) + _MINUTES[minute] + _SECONDS[second] + _MILLISECONDS[millisecond]
+
+
+@lru_cache(maxsize=1024)
+def _day_text(day: int) -> str:
+    return date.fromordinal(day).isoformat()
 
 
 Instant = Annotated[

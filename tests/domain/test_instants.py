@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from app.domain.instants import Instant, instant_text, whole_milliseconds
+from app.domain.instants import Instant, instant_text, milliseconds_text, whole_milliseconds
 
 
 class Holder(BaseModel):
@@ -100,3 +100,11 @@ def test_the_order_of_texts_is_the_order_of_instants(one: datetime, other: datet
     assert len(instant_text(one)) == 24
     assert (instant_text(one) < instant_text(other)) is (one < other)
     assert datetime.fromisoformat(instant_text(one)) == one
+
+
+@given(st.datetimes(timezones=st.just(UTC)).map(whole_milliseconds))
+def test_a_number_of_milliseconds_is_written_as_its_instant(at: datetime) -> None:
+    milliseconds = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+    assert milliseconds_text(milliseconds) == instant_text(at)
+    assert instant_text(at.replace(tzinfo=None)) == instant_text(at)  # as some drivers give it
