@@ -32,6 +32,9 @@ _OF_THIS_RUN = secrets.token_hex(4)
 _WRITE_TIMEOUT_SECONDS = 60.0
 """A server that does one thing after the other, on a busy machine, is not what tests are about."""
 
+_LOOK_SECONDS = 0.05
+"""None of these servers has change streams: who follows a session waits for the next look."""
+
 
 def in_memory(*, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
     """On mongomock, a database per folder; no other process can reach it.
@@ -41,7 +44,9 @@ def in_memory(*, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
     database = cache(lambda _folder: database_in_memory())
 
     async def open_(folder: Path) -> SessionStore:
-        return await MongoStore.over(database(folder), segment_bytes=segment_bytes)
+        return await MongoStore.over(
+            database(folder), segment_bytes=segment_bytes, look_seconds=_LOOK_SECONDS
+        )
 
     async def check(folder: Path) -> None:
         assert await undeclared_in(database(folder)) == []
@@ -70,7 +75,10 @@ def on_server(
 
     async def open_(folder: Path) -> SessionStore:
         return await MongoStore.open(
-            url(folder), write_timeout_seconds=_WRITE_TIMEOUT_SECONDS, segment_bytes=segment_bytes
+            url(folder),
+            write_timeout_seconds=_WRITE_TIMEOUT_SECONDS,
+            segment_bytes=segment_bytes,
+            look_seconds=_LOOK_SECONDS,
         )
 
     async def drop(folder: Path) -> None:

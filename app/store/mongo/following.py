@@ -50,12 +50,14 @@ class Follower:
         chain: Chain,
         *,
         has_change_streams: bool,
+        look_seconds: float,
         timeout_seconds: float,
     ) -> None:
         self._sessions = collections.sessions
         self._reader = reader
         self._chain = chain
         self._has_change_streams = has_change_streams
+        self._look_seconds = look_seconds
         # The driver counts the server's waiting as a part of the call.
         self._await_milliseconds = min(_AWAIT_MILLISECONDS, int(timeout_seconds * 500))
 
@@ -94,8 +96,8 @@ class Follower:
                 self._has_change_streams = False
                 _log.info("The database has no change streams (%s): it is polled.", error.code)
             else:
-                return _told(stream)
-        return _polling()
+                return _told(stream, self._look_seconds)
+        return _polling(self._look_seconds)
 
     async def _changes(self, head: Head, after: Bookmark) -> SessionChanges:
         latest = Bookmark(head.generation, head.next_seq, head.changes)
@@ -128,13 +130,13 @@ class Follower:
         )
 
 
-async def _polling() -> AsyncGenerator[None]:
+async def _polling(look_seconds: float) -> AsyncGenerator[None]:
     while True:
         yield
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(look_seconds)
 
 
-async def _told(stream: AsyncChangeStream[Any]) -> AsyncGenerator[None]:
+async def _told(stream: AsyncChangeStream[Any], look_seconds: float) -> AsyncGenerator[None]:
     """Yields after changes that the server tells of; polls once it does not any more."""
     has_changed = asyncio.Event()
     has_changed.set()
@@ -149,7 +151,7 @@ async def _told(stream: AsyncChangeStream[Any]) -> AsyncGenerator[None]:
         listening.cancel()
         with suppress(asyncio.CancelledError):
             await listening
-    async for _ in _polling():
+    async for _ in _polling(look_seconds):
         yield
 
 

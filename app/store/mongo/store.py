@@ -31,7 +31,7 @@ from app.store.mongo.connection import Connection, limits_of
 from app.store.mongo.deletion import Deleter
 from app.store.mongo.encoding import Document
 from app.store.mongo.failures import translated_failures
-from app.store.mongo.following import Follower
+from app.store.mongo.following import LOOK_SECONDS, Follower
 from app.store.mongo.images import ImageKeeper
 from app.store.mongo.inserting import Inserter
 from app.store.mongo.ledgers import LedgerKeeper
@@ -75,7 +75,13 @@ class MongoStore:
     """Sessions in one database, which any number of processes may share."""
 
     def __init__(
-        self, connection: Connection, marking: Marking, clock: Clock, *, segment_bytes: int
+        self,
+        connection: Connection,
+        marking: Marking,
+        clock: Clock,
+        *,
+        segment_bytes: int,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         collections = connection.collections
         self.limits = limits_of(connection.document_bytes)
@@ -109,6 +115,7 @@ class MongoStore:
         self._follower = Follower(
             *(collections, self._reader, chain),
             has_change_streams=connection.has_replicas,
+            look_seconds=look_seconds,
             timeout_seconds=connection.timeout_seconds,
         )
         self._lister = Lister(collections, self._reader)
@@ -128,12 +135,14 @@ class MongoStore:
         *,
         write_timeout_seconds: float = 10.0,
         segment_bytes: int,
+        look_seconds: float = LOOK_SECONDS,
         new_secret: bytes | None = None,
     ) -> "MongoStore":
         """Open the database that a URL names, `chatfold` where it names none.
 
         No call takes longer than `write_timeout_seconds`, a search for servers included. The
-        indexes are created where that is allowed.
+        indexes are created where that is allowed. A server without change streams is asked for
+        followed sessions every `look_seconds`.
 
         Raises:
             ConfigurationError: the URL is not one of a MongoDB.
@@ -148,6 +157,7 @@ class MongoStore:
                     facts=facts,
                     write_timeout_seconds=write_timeout_seconds,
                     segment_bytes=segment_bytes,
+                    look_seconds=look_seconds,
                     new_secret=new_secret,
                 )
         except BaseException:
@@ -162,6 +172,7 @@ class MongoStore:
         facts: ServerFacts | None = None,
         write_timeout_seconds: float = 10.0,
         segment_bytes: int,
+        look_seconds: float = LOOK_SECONDS,
         new_secret: bytes | None = None,
         clock: Clock | None = None,
     ) -> "MongoStore":
@@ -178,7 +189,9 @@ class MongoStore:
             facts.has_replicas,
         )
         store = cls(
-            connection, Marking(secret), clock or SystemClock(), segment_bytes=segment_bytes
+            *(connection, Marking(secret), clock or SystemClock()),
+            segment_bytes=segment_bytes,
+            look_seconds=look_seconds,
         )
         store._tidying = asyncio.create_task(store._chores.keep_tidy())
         return store
