@@ -9,7 +9,7 @@ UV := $(shell command -v uv 2>/dev/null)
 # Tests start some hundreds of processes: each would compile again what the first has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup serve test test-mongo check lint format types contracts soak demo bench bench-mongo lock clean
+.PHONY: help setup serve test test-mongo check lint format types mypy pyright contracts soak demo bench bench-mongo lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ test-mongo: $(VENV)/.ready-dev ## the tests of stores on FerretDB and mongo-java
 	@$(BIN)/python -m tests.engines.building
 	CHATFOLD_TEST_ENGINES=ferretdb,java $(BIN)/pytest -q -n auto --ignore tests/soak
 
-check: lint types contracts test ## lint, types, import contracts, tests
+# Tests take all processors; what comes before takes one each.
+check: $(VENV)/.ready-dev ## lint, types, import contracts, tests
+	@$(MAKE) --no-print-directory -j 2 mypy pyright lint contracts
+	@$(MAKE) --no-print-directory test
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -59,8 +62,12 @@ format: $(VENV)/.ready-dev ## let ruff lay out and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: $(VENV)/.ready-dev
+types: mypy pyright
+
+mypy: $(VENV)/.ready-dev
 	$(BIN)/mypy
+
+pyright: $(VENV)/.ready-dev
 	$(BIN)/pyright
 
 contracts: $(VENV)/.ready-dev
