@@ -1,19 +1,16 @@
 """MongoDB stores for the tests: in memory, on an engine of ours, on a server that is given."""
 
-import hashlib
-import secrets
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from pymongo import AsyncMongoClient
-
 from app.store.mongo.store import MongoStore
 from app.store.port import SessionStore
 from tests.engines.running import url_of
+from tests.mongo.databases import Databases, DroppedDatabases, ReusedDatabases
 from tests.mongo.declared import undeclared_in
-from tests.mongo.facade import Document, database_in_memory
+from tests.mongo.facade import database_in_memory
 from tests.store_kind import StoreKind
 
 SMALL_SEGMENT_BYTES = 2048
@@ -26,8 +23,6 @@ _OPTIONS = {
     "ferretdb": "maxPoolSize=1",
     "java": "",
 }
-
-_OF_THIS_RUN = secrets.token_hex(4)
 
 _WRITE_TIMEOUT_SECONDS = 60.0
 """A server that does one thing after the other, on a busy machine, is not what tests are about."""
@@ -56,7 +51,9 @@ def in_memory(*, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
 
 def on_engine(name: str, *, segment_bytes: int = _DEFAULT_SEGMENT_BYTES) -> StoreKind:
     """On an engine of this test process, started when a store is first opened."""
-    return on_server(lambda: with_options(name, url_of(name)), segment_bytes=segment_bytes)
+    return _on_databases(
+        ReusedDatabases(), lambda: with_options(name, url_of(name)), segment_bytes=segment_bytes
+    )
 
 
 def with_options(name: str, url: str) -> str:
@@ -67,11 +64,17 @@ def with_options(name: str, url: str) -> str:
 def on_server(
     server: Callable[[], str], *, segment_bytes: int = _DEFAULT_SEGMENT_BYTES
 ) -> StoreKind:
-    """On the server at a URL, with a database per folder that is dropped in the end."""
+    """On the server at a URL."""
+    return _on_databases(DroppedDatabases(), server, segment_bytes=segment_bytes)
 
+
+def _on_databases(
+    databases: Databases, server: Callable[[], str], *, segment_bytes: int
+) -> StoreKind:
     def url(folder: Path) -> str:
         parts = urlsplit(server())
-        return urlunsplit(parts._replace(path=f"/{_database_name(folder)}"))
+        name = databases.name_of(folder, server())
+        return urlunsplit(parts._replace(path=f"/{name}"))
 
     async def open_(folder: Path) -> SessionStore:
         return await MongoStore.open(
@@ -82,15 +85,10 @@ def on_server(
         )
 
     async def drop(folder: Path) -> None:
-        async with AsyncMongoClient[Document](server()) as client:
-            await client.drop_database(_database_name(folder))
+        await databases.let_go(folder, server())
 
     def environment(folder: Path) -> dict[str, str]:
+        databases.share(folder)
         return {"CHATFOLD_STORE": url(folder), "CHATFOLD_SEGMENT_BYTES": str(segment_bytes)}
 
     return StoreKind(open_, drop=drop, environment=environment)
-
-
-def _database_name(folder: Path) -> str:
-    digest = hashlib.sha256(str(folder).encode()).hexdigest()
-    return f"chatfold-test-{_OF_THIS_RUN}-{digest[:16]}"
