@@ -137,11 +137,10 @@ def test_other_values_are_no_wrappers(written: Any) -> None:
 
 
 def nested(levels: int) -> bytes:
-    raw = bson.encode({})
-    for _ in range(levels - 1):
-        body = b"\x03a\0" + raw + b"\0"
-        raw = (len(body) + 4).to_bytes(4, "little") + body
-    return raw
+    empty = bson.encode({})
+    sizes = range(len(empty) + 8 * (levels - 1), len(empty), -8)
+    begins = [size.to_bytes(4, "little") + b"\x03a\0" for size in sizes]
+    return b"".join(begins) + empty + b"\0" * len(begins)
 
 
 def test_bson_may_be_as_deep_as_json() -> None:

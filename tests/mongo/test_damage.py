@@ -150,27 +150,26 @@ class Damaged:
         damage: Damage,
     ) -> None:
         self._database = database
-        self._sound = sound
-        self._damage = damage
+        self._documents = copy.deepcopy(sound)
+        _do(damage, self._documents)
 
     async def restore(self) -> None:
         """Undo what calls have changed; the damage stays."""
-        documents = copy.deepcopy(self._sound)
-        self._do_damage(documents)
         for name in ("sessions", "segments", "chores", "meta"):
             await self._database[name].delete_many({})
-            if documents.get(name):
-                await self._database[name].insert_many(documents[name])
+            if self._documents.get(name):
+                await self._database[name].insert_many(self._documents[name])
 
-    def _do_damage(self, documents: dict[str, list[Document]]) -> None:
-        *way, last = self._damage.path
-        part: Any = documents[self._damage.collection][self._damage.number]
-        for step in way:
-            part = part[step]
-        if self._damage.value is ABSENT:
-            del part[last]
-        else:
-            part[last] = self._damage.value
+
+def _do(damage: Damage, documents: dict[str, list[Document]]) -> None:
+    *way, last = damage.path
+    part: Any = documents[damage.collection][damage.number]
+    for step in way:
+        part = part[step]
+    if damage.value is ABSENT:
+        del part[last]
+    else:
+        part[last] = damage.value
 
 
 def reads(store: MongoStore, version: Version) -> dict[str, Callable[[], Awaitable[Any]]]:
