@@ -333,30 +333,29 @@ async def test_what_only_looks_hostile_is_kept(ada: httpx.AsyncClient) -> None:
     assert (message["content"], message["metadata"]) == (content, metadata)
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "limit=%FF",
-        "cursor=%00",
-        "q=%ED%A0%80",
-        "project_id=%00",
-        "tag=" + "x" * 5000,
-        "&&&===",
-        "limit=1&limit=2",
-        "q=%25_%27%22",
-        "is_active=%E2%9C%93",
-        "order[]=created",
-    ],
-)
+QUERIES = [
+    "limit=%FF",
+    "cursor=%00",
+    "q=%ED%A0%80",
+    "project_id=%00",
+    "tag=" + "x" * 5000,
+    "&&&===",
+    "limit=1&limit=2",
+    "q=%25_%27%22",
+    "is_active=%E2%9C%93",
+    "order[]=created",
+]
+
+
 @pytest.mark.parametrize(
     "path", [SESSIONS, "/api/chat/search", SESSION, MESSAGES, f"{SESSION}/export"]
 )
-async def test_no_query_breaks_the_server(ada: httpx.AsyncClient, path: str, query: str) -> None:
+async def test_no_query_breaks_the_server(ada: httpx.AsyncClient, path: str) -> None:
     await make_session(ada)
 
-    answer = await ada.get(f"{path}?{query}")
+    statuses = {query: (await ada.get(f"{path}?{query}")).status_code for query in QUERIES}
 
-    assert answer.status_code in {200, 400, 422}
+    assert {query: one for query, one in statuses.items() if one not in {200, 400, 422}} == {}
 
 
 @pytest.mark.parametrize(
