@@ -73,18 +73,23 @@ pyright: $(VENV)/.ready-dev
 contracts: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
-soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers (needs a JDK with Maven)
+soak: $(VENV)/.ready-dev ## the long tests: scale, kills, many writers (needs Go and a JDK with Maven)
 	SOAK=1 $(BIN)/pytest -q -s tests/soak
 	SOAK=1 $(BIN)/pytest -q tests/migrations/test_killed_at_random_moments.py
 	SOAK=1 $(BIN)/pytest -q -n auto tests/api tests/laws -k half-migrated
-	SOAK=1 $(BIN)/pytest -q -n auto tests/api -m at_the_door
+	SOAK=1 $(BIN)/pytest -q -n auto tests/api tests/migrations -m at_the_door
 	SOAK=1 $(BIN)/pytest -q -n auto tests/laws/test_law_10_a_failing_store_says_so.py
 	SOAK=1 $(BIN)/pytest -q -n auto tests/mongo/interleaving --timeout 3600
-	@$(BIN)/python -m tests.engines.building java
+	@$(BIN)/python -m tests.engines.building
+	SOAK=1 CHATFOLD_TEST_ENGINES=ferretdb,java $(BIN)/pytest -q -n auto --timeout 3600 \
+		tests/conformance/test_long_sessions.py tests/conformance/test_any_sequence_of_calls.py
+	SOAK=1 CHATFOLD_TEST_ENGINES=ferretdb,java $(BIN)/pytest -q -n auto tests/api tests/migrations \
+		-m at_the_door
 	SOAK=1 CHATFOLD_TEST_ENGINES=java $(BIN)/pytest -q tests/copying/test_corpora.py \
 		tests/migrations/test_corpora_in_collections.py
-	SOAK=1 $(BIN)/pytest -q -n auto tests/migrations/test_corpora_in_other_shapes.py \
-		tests/migrations/test_corpora.py tests/conformance/test_long_sessions.py
+	SOAK=1 $(BIN)/pytest -q -n auto --timeout 3600 tests/migrations/test_corpora_in_other_shapes.py \
+		tests/migrations/test_corpora.py tests/migrations/test_large_sessions.py \
+		tests/conformance/test_long_sessions.py tests/conformance/test_any_sequence_of_calls.py
 
 demo: $(VENV)/.ready ## make 20,000 old messages, fold, verify, and serve them
 	$(BIN)/python bench/demo.py

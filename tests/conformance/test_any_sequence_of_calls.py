@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import astuple, replace
@@ -59,6 +60,9 @@ from tests.strategies import (
     session_fields,
     words,
 )
+
+EXAMPLES = (4 if ENGINES else 20) * (10 if os.environ.get("SOAK") else 1)
+"""The same ones in each run: `make soak` sees more of them."""
 
 KEYS = [SessionKey(user_id, name) for user_id in ("ada", "bob/é") for name in ("s", "S", "会/话")]
 
@@ -547,7 +551,5 @@ def test_any_sequence_of_calls_ends_as_in_the_memory_store(
 
     run_state_machine_as_test(
         OneKind,
-        settings=settings(
-            max_examples=10 if ENGINES else 45, stateful_step_count=30, deadline=None
-        ),
+        settings=settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None),
     )

@@ -371,7 +371,7 @@ async def test_where_one_method_fails_no_route_answers_as_if_nothing_were_there(
 ) -> None:
     failed = []
     for name, operation in ALL.items():
-        if method not in sound[name].methods and "SOAK" not in os.environ:
+        if method not in sound[name].methods and not os.environ.get("SOAK"):
             continue  # what is not asked cannot fail: the answer is the sound one
         async with await serve(error, [method]) as client:
             answer = await ask(client, operation, names_user=names_user)

@@ -125,6 +125,7 @@ async def test_carriage_returns_and_a_byte_order_mark_are_nothing(
     assert (await verified(path, store)).differences == {}
 
 
+@pytest.mark.at_the_door
 @pytest.mark.parametrize("form", ["array", "bson"])
 async def test_a_message_of_17_mebibytes_is_rejected_and_nothing_else_suffers(
     store: SessionStore, tmp_path: Path, form: str
