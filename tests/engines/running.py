@@ -1,6 +1,7 @@
 """Engines at work: one of each per test process, from when it is first asked for to the end."""
 
 import atexit
+import os
 import select
 import subprocess
 import tempfile
@@ -8,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from tests.engines.building import EngineError, built_command
+from tests.engines.building import RECIPES, EngineError, built_command
 
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -80,6 +81,7 @@ def start(name: str, folder: Path, *, is_in_memory: bool = False) -> Engine:
     with log.open("ab") as errors:
         process = subprocess.Popen(  # noqa: S603 - a command of our own
             [*built_command(name), "-" if is_in_memory else str(data)],
+            env={**os.environ, **RECIPES[name].environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
