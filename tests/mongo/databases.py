@@ -1,4 +1,4 @@
-"""Databases for tests: on a server that is given each is dropped, on ours they are used again.
+"""Databases for tests: each is dropped in the end, or is emptied and used again.
 
 Making one with all its indexes, and dropping it, takes longer than most tests.
 """
@@ -47,7 +47,7 @@ class Databases(Protocol):
 
 
 class DroppedDatabases:
-    """Each is dropped in the end: on the server of somebody, nothing of ours stays."""
+    """Each is dropped in the end: on a server of somebody, nothing of ours stays."""
 
     def name_of(self, folder: Path, server: str) -> str:
         del server
