@@ -28,7 +28,7 @@ _WRITE_TIMEOUT_SECONDS = 60.0
 """A server that does one thing after the other, on a busy machine, is not what tests are about."""
 
 _EMPTIED_WELL = {"ferretdb"}
-"""The other, once in a thousand times, keeps in an index what it has deleted."""
+"""On the other, tests were seen to fail over what those before them had left."""
 
 _LOOK_SECONDS = 0.05
 """None of these servers has change streams: who follows a session waits for the next look."""

@@ -204,7 +204,7 @@ def test_edits_of_one_message_come_one_after_the_other(contents: Contents) -> No
             "one": [Edit("edit", "m1", said(26), at=AT)],
             "two": [Edit("other", "m1", said(27), at=AT), Rename("rename", "name", at=AT)],
         },
-        switches=4,
+        switches=3,
     )
 
 
